@@ -1,0 +1,12 @@
+//! The words every crate speaks: numbers with types, and the answer "no, because".
+#![cfg_attr(not(test), no_std)]
+
+mod numbers;
+mod refusal;
+
+pub use numbers::{
+    DomainId, GrantRef, Gfn, MachineAddr, Mfn, Nanos, Pfn, Port, VcpuId, VirtAddr, PAGE_SHIFT,
+    PAGE_SIZE,
+};
+pub use refusal::{refuse, Refusal, Refused};
+pub use xen_abi::Errno;
