@@ -14,7 +14,7 @@ pub struct FrameState(pub u8);
 /// What the allocator does with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameUse {
-    /// Inside a free block but not its first frame, or not the allocator's at all.
+    /// Inside a free block but not its first frame, being scrubbed, or not the allocator's at all.
     Covered,
     /// First frame of a free block.
     FreeHead,
@@ -24,8 +24,6 @@ pub enum FrameUse {
     CachedClean,
     /// In a CPU's cache of single frames, with somebody's old contents.
     CachedDirty,
-    /// Taken out by [`scrub_take`](crate::FrameAllocator::scrub_take) and being zeroed.
-    Scrubbing,
     /// Found broken and never given out again.
     Broken,
 }
@@ -45,8 +43,7 @@ impl FrameState {
             2 => FrameUse::Allocated,
             3 => FrameUse::CachedClean,
             4 => FrameUse::CachedDirty,
-            5 => FrameUse::Scrubbing,
-            6 => FrameUse::Broken,
+            5 => FrameUse::Broken,
             _ => FrameUse::Covered,
         }
     }
