@@ -11,13 +11,21 @@
 pub mod layout;
 
 pub mod arch_x86;
+pub mod callback;
 pub mod errno;
 pub mod event_channel;
 pub mod features;
+pub mod grant_table;
 pub mod memory;
+pub mod nmi;
 pub mod physdev;
+pub mod platform;
+pub mod platform_firmware;
+pub mod platform_power;
 pub mod sched;
+pub mod start_info;
 pub mod vcpu;
+pub mod version;
 pub mod xen;
 
 pub use errno::Errno;
