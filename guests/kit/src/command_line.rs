@@ -1,0 +1,30 @@
+//! The guest's command line: words, `key=value` pairs and lists with commas.
+
+use crate::start::start_info;
+
+/// The whole line.
+pub fn text() -> &'static str {
+    let bytes = &start_info().cmd_line;
+    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    core::str::from_utf8(&bytes[..end]).unwrap_or("")
+}
+
+/// The value of the last `key=value`.
+pub fn value(key: &str) -> Option<&'static str> {
+    text()
+        .split_ascii_whitespace()
+        .filter_map(|word| word.split_once('='))
+        .filter(|(name, _)| *name == key)
+        .map(|(_, value)| value)
+        .last()
+}
+
+/// Whether a bare word is there.
+pub fn has(word: &str) -> bool {
+    text().split_ascii_whitespace().any(|w| w == word)
+}
+
+/// Whether `name` is in the comma-separated list `key=`.
+pub fn lists(key: &str, name: &str) -> bool {
+    value(key).is_some_and(|list| list.split(',').any(|item| item == name))
+}

@@ -1,0 +1,102 @@
+//! The first instruction, the ELF notes that tell the hypervisor how to load us, and `start_info`.
+
+use core::arch::global_asm;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// Virtual address of guest-physical address 0: the note VIRT_BASE and `BASE` of `guest.ld`.
+pub const VIRT_BASE: u64 = 0xffff_ffff_8000_0000;
+
+// Notes: name "Xen", types from public/elfnote.h. SUPPORTED_FEATURES sets bit 11, XENFEAT_dom0.
+global_asm!(
+    ".macro xen_note kind, payload:vararg",
+    ".pushsection .note.Xen, \"a\", @note",
+    ".balign 4",
+    ".long 4, 7771f - 7770f, \\kind",
+    ".asciz \"Xen\"",
+    "7770: \\payload",
+    "7771: .balign 4",
+    ".popsection",
+    ".endm",
+    "xen_note 6, .asciz \"xenolith-guest\"",
+    "xen_note 7, .asciz \"1\"",
+    "xen_note 8, .asciz \"generic\"",
+    "xen_note 5, .asciz \"xen-3.0\"",
+    "xen_note 3, .quad {base}",
+    "xen_note 4, .quad 0",
+    "xen_note 1, .quad _start",
+    "xen_note 9, .asciz \"yes\"",
+    "xen_note 10, .asciz \"!writable_page_tables|pae_pgdir_above_4gb\"",
+    "xen_note 17, .long 0x800",
+    ".pushsection .text.entry, \"ax\"",
+    ".globl _start",
+    "_start:",
+    "cld",
+    "mov rdi, rsi",
+    "lea rsp, [rip + {areas} + {area_size}]",
+    "xor ebp, ebp",
+    "call {begin}",
+    "ud2",
+    ".popsection",
+    base = const VIRT_BASE,
+    areas = sym crate::vcpu::AREAS,
+    area_size = const crate::vcpu::AREA_SIZE,
+    begin = sym begin,
+);
+
+/// `start_info` of public/xen.h as a dom0 sees it; a field's meaning is documented there.
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct StartInfo {
+    pub magic: [u8; 32],
+    pub nr_pages: u64,
+    pub shared_info: u64,
+    pub flags: u32,
+    pub store_mfn: u64,
+    pub store_evtchn: u32,
+    pub console_info_off: u32,
+    pub console_info_size: u32,
+    pub pad: u32,
+    pub pt_base: u64,
+    pub nr_pt_frames: u64,
+    pub mfn_list: u64,
+    pub mod_start: u64,
+    pub mod_len: u64,
+    pub cmd_line: [u8; 1024],
+    pub first_p2m_pfn: u64,
+    pub nr_p2m_frames: u64,
+}
+
+static START_INFO: AtomicU64 = AtomicU64::new(0);
+
+/// The page the hypervisor handed over in RSI.
+pub fn start_info() -> &'static StartInfo {
+    unsafe { &*(START_INFO.load(Ordering::Relaxed) as *const StartInfo) }
+}
+
+extern "Rust" {
+    fn kit_guest_main();
+}
+
+extern "C" fn begin(info: u64) -> ! {
+    START_INFO.store(info, Ordering::Relaxed);
+    crate::vcpu::name_areas();
+    crate::pages::map_shared_info();
+    crate::trap::install();
+    crate::trap::install_callbacks();
+    unsafe { kit_guest_main() };
+    // A reboot, not a power-off: Xen only halts the machine for the latter, and QEMU, told not to
+    // reboot, ends at the former.
+    crate::hypercall::shutdown(1)
+}
+
+/// Names the function that the kit calls once everything is set up; when it returns, the guest
+/// reboots the machine.
+#[macro_export]
+macro_rules! guest_main {
+    ($main:path) => {
+        #[no_mangle]
+        extern "Rust" fn kit_guest_main() {
+            $main()
+        }
+    };
+}

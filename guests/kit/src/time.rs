@@ -1,0 +1,68 @@
+//! The guest's clock: `vcpu_time_info`, and waiting.
+
+use crate::events::vcpu_info;
+use core::ptr::{addr_of, read_volatile};
+use core::sync::atomic::{fence, Ordering};
+
+/// `struct vcpu_time_info` of public/xen.h.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+#[allow(missing_docs)]
+pub struct VcpuTime {
+    pub version: u32,
+    pub pad: u32,
+    pub tsc_timestamp: u64,
+    pub system_time: u64,
+    pub multiplier: u32,
+    pub shift: i8,
+    pub flags: u8,
+    pub pad1: [u8; 2],
+}
+
+/// The time-stamp counter.
+pub fn tsc() -> u64 {
+    unsafe { core::arch::x86_64::_rdtsc() }
+}
+
+/// A whole `vcpu_time_info`, by the version protocol: even and unchanged around the copy.
+pub fn snapshot() -> VcpuTime {
+    let source = addr_of!(vcpu_info().time);
+    loop {
+        let before = unsafe { read_volatile(addr_of!((*source).version)) };
+        fence(Ordering::SeqCst);
+        let copy = unsafe { read_volatile(source) };
+        fence(Ordering::SeqCst);
+        let after = unsafe { read_volatile(addr_of!((*source).version)) };
+        if before == after && before & 1 == 0 {
+            return copy;
+        }
+    }
+}
+
+/// Nanoseconds of system time now.
+pub fn now() -> u64 {
+    let time = snapshot();
+    time.system_time + scale(tsc().wrapping_sub(time.tsc_timestamp), &time)
+}
+
+/// Nanoseconds of a number of TSC ticks.
+pub fn scale(ticks: u64, time: &VcpuTime) -> u64 {
+    let shifted = if time.shift < 0 {
+        ticks >> -time.shift as u32
+    } else {
+        ticks << time.shift as u32
+    };
+    (shifted as u128 * time.multiplier as u128 >> 32) as u64
+}
+
+/// Spins until `done` says so or the time is over; gives whether it did.
+pub fn wait_until(nanoseconds: u64, mut done: impl FnMut() -> bool) -> bool {
+    let end = now() + nanoseconds;
+    while now() < end {
+        if done() {
+            return true;
+        }
+        core::hint::spin_loop();
+    }
+    done()
+}

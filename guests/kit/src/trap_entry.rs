@@ -1,0 +1,170 @@
+//! The assembly below traps: 256 exception stubs, the four callbacks, and the ways back.
+//!
+//! A bounce frame holds, from low to high: rcx, r11, the error code where the vector has one, rip,
+//! cs with the saved upcall mask in its upper half, rflags, rsp, ss. The stubs even that out into
+//! [`crate::trap::Frame`] and call `handle` with its address.
+
+use core::arch::global_asm;
+
+global_asm!(
+    // One stub each 32 bytes. Vectors 8, 10-14, 17 and 21 come with an error code.
+    ".pushsection .text, \"ax\"",
+    ".balign 32",
+    ".globl kit_trap_stubs",
+    "kit_trap_stubs:",
+    ".set vector, 0",
+    ".rept 256",
+    ".balign 32",
+    ".if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21",
+    ".else",
+    "pop rcx",
+    "pop r11",
+    "push 0",
+    "push r11",
+    "push rcx",
+    ".endif",
+    "push vector",
+    "jmp kit_trap_common",
+    ".set vector, vector + 1",
+    ".endr",
+    // The callbacks, as vectors above the architecture's.
+    ".macro kit_callback name, number",
+    ".globl \\name",
+    "\\name:",
+    "pop rcx",
+    "pop r11",
+    "push 0",
+    "push r11",
+    "push rcx",
+    "push \\number",
+    "jmp kit_trap_common",
+    ".endm",
+    "kit_callback kit_event_entry, 0x100",
+    "kit_callback kit_syscall_entry, 0x102",
+    "kit_callback kit_sysenter_entry, 0x103",
+    // The failsafe frame carries ds, es, fs, gs between r11 and rip.
+    ".globl kit_failsafe_entry",
+    "kit_failsafe_entry:",
+    "pop rcx",
+    "pop r11",
+    "add rsp, 32",
+    "push 0",
+    "push r11",
+    "push rcx",
+    "push 0x101",
+    "kit_trap_common:",
+    "push rdi",
+    "push rsi",
+    "push rdx",
+    "push rax",
+    "push r8",
+    "push r9",
+    "push r10",
+    "push rbx",
+    "push rbp",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
+    "cld",
+    "mov rdi, rsp",
+    "mov rbx, rsp",
+    "and rsp, -16",
+    "call {handle}",
+    "mov rsp, rbx",
+    // Leaves by the iret hypercall with the frame at RSP.
+    "kit_return:",
+    "pop r15",
+    "pop r14",
+    "pop r13",
+    "pop r12",
+    "pop rbp",
+    "pop rbx",
+    "pop r10",
+    "pop r9",
+    "pop r8",
+    "pop rax",
+    "pop rdx",
+    "pop rsi",
+    "pop rdi",
+    "add rsp, 8",
+    "pop rcx",
+    "pop r11",
+    "add rsp, 8",
+    "push 0",
+    "push rcx",
+    "push r11",
+    "push rax",
+    "mov eax, 23",
+    "syscall",
+    "ud2",
+    // kit_try(function, argument, resume slot): 0 when the function returned, else what
+    // kit_resume was given.
+    ".globl kit_try",
+    "kit_try:",
+    "push rbx",
+    "push rbp",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
+    "mov [rdx], rsp",
+    "mov rax, rdi",
+    "mov rdi, rsi",
+    "sub rsp, 8",
+    "call rax",
+    "add rsp, 8",
+    "xor eax, eax",
+    "kit_unwind:",
+    "pop r15",
+    "pop r14",
+    "pop r13",
+    "pop r12",
+    "pop rbp",
+    "pop rbx",
+    "ret",
+    ".globl kit_resume",
+    "kit_resume:",
+    "mov rsp, rdi",
+    "mov rax, rsi",
+    "jmp kit_unwind",
+    // kit_enter(frame, resume slot): leaves by iret; comes back through kit_resume.
+    ".globl kit_enter",
+    "kit_enter:",
+    "push rbx",
+    "push rbp",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
+    "mov [rsi], rsp",
+    "sub rsp, {frame_size}",
+    "mov rsi, rdi",
+    "mov rdi, rsp",
+    "mov ecx, {frame_size} / 8",
+    "rep movsq",
+    "jmp kit_return",
+    ".popsection",
+    handle = sym crate::trap::handle,
+    frame_size = const core::mem::size_of::<crate::trap::Frame>(),
+);
+
+extern "C" {
+    pub(crate) static kit_trap_stubs: u8;
+    pub(crate) fn kit_event_entry();
+    pub(crate) fn kit_syscall_entry();
+    pub(crate) fn kit_sysenter_entry();
+    pub(crate) fn kit_failsafe_entry();
+    pub(crate) fn kit_try(
+        function: extern "C" fn(*mut u8),
+        argument: *mut u8,
+        slot: *mut u64,
+    ) -> u64;
+    pub(crate) fn kit_resume(rsp: u64, value: u64) -> !;
+    pub(crate) fn kit_enter(frame: *const crate::trap::Frame, slot: *mut u64) -> u64;
+}
+
+/// Where the stub of an exception vector begins.
+pub fn stub(vector: u8) -> u64 {
+    &raw const kit_trap_stubs as u64 + 32 * vector as u64
+}
