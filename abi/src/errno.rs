@@ -14,6 +14,17 @@ macro_rules! errnos {
                 match self { $(Self::$name => stringify!($name)),* }
             }
         }
+
+        /// The numbers under the header's names, for the test against the C headers.
+        pub const CONSTANTS: &[crate::layout::Constant] = &[
+            $(crate::layout::Constant {
+                name: concat!("XEN_", stringify!($name)),
+                value: $value,
+            }),*
+        ];
+
+        /// This header has no structures.
+        pub const STRUCTURES: &[crate::layout::StructLayout] = &[];
     };
 }
 

@@ -11,11 +11,21 @@
 pub mod layout;
 
 pub mod arch_x86;
+pub mod argo;
 pub mod callback;
+pub mod console;
+pub mod dm_op;
+pub mod domctl;
+pub mod elfnote;
 pub mod errno;
 pub mod event_channel;
 pub mod features;
+pub mod flask;
 pub mod grant_table;
+pub mod hvm_op;
+pub mod hypfs;
+pub mod kexec;
+pub mod mca;
 pub mod memory;
 pub mod nmi;
 pub mod physdev;
@@ -24,8 +34,55 @@ pub mod platform_firmware;
 pub mod platform_power;
 pub mod sched;
 pub mod start_info;
+pub mod sysctl;
 pub mod vcpu;
 pub mod version;
 pub mod xen;
+pub mod xenoprof;
+pub mod xenpmu;
 
 pub use errno::Errno;
+
+use layout::Header;
+
+macro_rules! headers {
+    ($($module:ident = $file:literal),* $(,)?) => {
+        /// Every module with the header it describes.
+        pub const HEADERS: &[Header] = &[
+            $(Header { file: $file, structures: $module::STRUCTURES, constants: $module::CONSTANTS }),*
+        ];
+    };
+}
+
+headers! {
+    arch_x86 = "arch-x86/xen.h",
+    argo = "argo.h",
+    callback = "callback.h",
+    console = "io/console.h",
+    dm_op = "hvm/dm_op.h",
+    domctl = "domctl.h",
+    elfnote = "elfnote.h",
+    errno = "errno.h",
+    event_channel = "event_channel.h",
+    features = "features.h",
+    flask = "xsm/flask_op.h",
+    grant_table = "grant_table.h",
+    hvm_op = "hvm/hvm_op.h",
+    hypfs = "hypfs.h",
+    kexec = "kexec.h",
+    mca = "arch-x86/xen-mca.h",
+    memory = "memory.h",
+    nmi = "nmi.h",
+    physdev = "physdev.h",
+    platform = "platform.h",
+    platform_firmware = "platform.h",
+    platform_power = "platform.h",
+    sched = "sched.h",
+    start_info = "arch-x86/hvm/start_info.h",
+    sysctl = "sysctl.h",
+    vcpu = "vcpu.h",
+    version = "version.h",
+    xen = "xen.h",
+    xenoprof = "xenoprof.h",
+    xenpmu = "pmu.h",
+}
