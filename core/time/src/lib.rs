@@ -1,2 +1,30 @@
-//! (to be written)
+//! Time as guests see it, as pure arithmetic: scales, clocks, version counters, runstates, timer queues.
+//!
+//! Nothing here reads a counter or touches guest memory: readings come in as numbers, and what guests see
+//! goes out through small traits that the hypervisor implements over guest pages.
 #![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
+mod calibration;
+mod clock;
+mod counter;
+mod published;
+mod real_time_clock;
+mod runstate;
+mod scale;
+mod timers;
+mod wall;
+
+pub use calibration::{estimate_tsc, Sample, TscEstimate};
+pub use clock::{ClockLine, DisciplinedClock, Synchronised};
+pub use counter::{CounterRate, PlatformClock};
+pub use published::{TimeFields, Version, VersionedRecord, GUEST_STOPPED, TSC_STABLE};
+pub use real_time_clock::RtcReading;
+pub use runstate::{RunState, Runstate, RunstateArea, RunstateFields, RUNSTATE_UPDATE};
+pub use scale::TscScale;
+pub use timers::{Expired, TimerHandle, TimerQueue};
+pub use wall::{WallClock, WallFields};
+
+/// Nanoseconds in a second.
+pub const NANOS_PER_SECOND: u64 = 1_000_000_000;

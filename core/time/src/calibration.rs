@@ -1,0 +1,70 @@
+//! Measuring the TSC's rate against a platform counter.
+
+use vocabulary::{refuse, Errno, Refused};
+
+use crate::{CounterRate, PlatformClock, NANOS_PER_SECOND};
+
+/// A reading of a platform counter between two readings of the TSC, which bound when it was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// TSC before the counter was read.
+    pub tsc_before: u64,
+    /// What the counter read.
+    pub counter: u64,
+    /// TSC after the counter was read.
+    pub tsc_after: u64,
+}
+
+impl Sample {
+    /// TSC ticks between the two readings.
+    pub const fn width(&self) -> u64 {
+        self.tsc_after.saturating_sub(self.tsc_before)
+    }
+
+    /// The TSC in the middle of the two readings.
+    pub const fn middle(&self) -> u64 {
+        self.tsc_before + self.width() / 2
+    }
+
+    /// The sample that was disturbed least (by an SMI, by an emulator's scheduling): take five or so and use
+    /// the narrowest.
+    pub fn narrowest(samples: impl IntoIterator<Item = Self>) -> Option<Self> {
+        samples.into_iter().min_by_key(Self::width)
+    }
+}
+
+/// What a measurement says of the TSC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TscEstimate {
+    /// Ticks a second.
+    pub hz: u64,
+    /// Bound of the relative error in parts per billion, from the samples' widths and the counter's step.
+    pub error_ppb: u64,
+}
+
+/// The TSC's rate from two samples of a counter of `bits` bits that wrapped at most once between them.
+/// EINVAL: the counter or the TSC did not advance, or no such width.
+pub fn estimate_tsc(
+    rate: CounterRate,
+    bits: u32,
+    start: Sample,
+    end: Sample,
+) -> Refused<TscEstimate> {
+    let clock = PlatformClock::new(rate, bits, start.counter)?;
+    let counted = clock.ticks_between(start.counter, end.counter);
+    let nanos = rate.ticks_to_nanos(counted);
+    let ticks = end.middle().saturating_sub(start.middle());
+    if nanos == 0 || ticks == 0 {
+        return refuse(Errno::EINVAL, "a counter stood still during calibration");
+    }
+    let (nanos, ticks) = (u128::from(nanos), u128::from(ticks));
+    let hz = (ticks * u128::from(NANOS_PER_SECOND) + nanos / 2) / nanos;
+    // Half a width at each end, and a whole step of the counter.
+    let blur = u128::from(start.width()) + u128::from(end.width());
+    let billion = u128::from(NANOS_PER_SECOND);
+    let error = blur * billion / (2 * ticks) + billion / u128::from(counted.max(1)) + 1;
+    Ok(TscEstimate {
+        hz: u64::try_from(hz).unwrap_or(u64::MAX),
+        error_ppb: u64::try_from(error).unwrap_or(u64::MAX),
+    })
+}
