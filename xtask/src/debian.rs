@@ -1,0 +1,171 @@
+//! Debian's packages: installing the tools that are missing, unpacking the rest into the cache.
+
+use crate::places::Places;
+use crate::process;
+use anyhow::{bail, Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Emulator and firmware.
+pub const EMULATOR: &[&str] = &["qemu-system-x86", "seabios"];
+/// What builds the small C programs that run inside dom0.
+pub const C_COMPILER: &[&str] = &["gcc", "libc6-dev"];
+/// What builds a bootable ISO, and UEFI firmware to boot it with.
+pub const BOOTABLE_ISO: &[&str] = &[
+    "grub-common",
+    "grub-pc-bin",
+    "grub-efi-amd64-bin",
+    "xorriso",
+    "mtools",
+    "ovmf",
+];
+/// Debian's Rust that can build `core` itself, where rustup's has no bare-metal target.
+pub const RUST: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "lld"];
+/// The C headers of Xen's public interface, which a test of `abi/` compares with.
+pub const XEN_HEADERS: &[&str] = &["libxen-dev"];
+
+/// Installs those of the packages that are missing, one at a time: the packages of one joint call
+/// can pull each other's dependencies into a conflict that single calls do not have.
+pub fn install(packages: &[&str]) -> Result<()> {
+    let missing: Vec<&str> = packages
+        .iter()
+        .copied()
+        .filter(|package| !is_installed(package))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !process::exists("apt-get") {
+        bail!(
+            "this machine has no apt-get; install the equivalent of Debian's {}",
+            missing.join(", ")
+        );
+    }
+    eprintln!("x: installing from Debian: {}", missing.join(" "));
+    let mut refreshed = false;
+    for package in missing {
+        if apt_install(package).is_ok() {
+            continue;
+        }
+        if !refreshed {
+            refresh()?;
+            refreshed = true;
+        }
+        apt_install(package).with_context(|| format!("cannot install Debian's {package}"))?;
+    }
+    Ok(())
+}
+
+/// The contents of a package in the cache: the folder it is unpacked in. Downloads it on first use.
+/// Nothing is installed: the host's own boot files stay as they are.
+pub fn unpacked(places: &Places, package: &str) -> Result<PathBuf> {
+    let tree = places.cache.join(package);
+    if tree.is_dir() {
+        return Ok(tree);
+    }
+    eprintln!("x: downloading Debian's {package} into {}", tree.display());
+    let partial = places.cache.join(format!("{package}.partial"));
+    let _ = std::fs::remove_dir_all(&partial);
+    std::fs::create_dir_all(&partial)?;
+    if download(&partial, package).is_err() {
+        refresh()?;
+        download(&partial, package)
+            .with_context(|| format!("cannot download Debian's {package}"))?;
+    }
+    let archive = only_file(&partial)?;
+    let content = partial.join("content");
+    process::show(
+        Command::new("dpkg-deb")
+            .arg("-x")
+            .arg(&archive)
+            .arg(&content),
+    )?;
+    std::fs::rename(&content, &tree)?;
+    std::fs::remove_dir_all(&partial)?;
+    Ok(tree)
+}
+
+/// The package that a meta package (`linux-image-amd64`) stands for today: its first dependency
+/// whose name begins with `prefix`.
+pub fn behind(places: &Places, meta: &str, prefix: &str) -> Result<String> {
+    let find = || -> Result<Option<String>> {
+        let text = process::capture(Command::new("apt-cache").args(["depends", meta]))?;
+        Ok(text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Depends: "))
+            .find(|name| name.starts_with(prefix))
+            .map(str::to_owned))
+    };
+    // What is in the cache stays good when the package lists are missing or name a newer kernel.
+    if let Some(name) = newest_in_cache(places, prefix)? {
+        return Ok(name);
+    }
+    if let Ok(Some(name)) = find() {
+        return Ok(name);
+    }
+    refresh()?;
+    find()?.with_context(|| format!("Debian's {meta} depends on no {prefix}* package"))
+}
+
+fn newest_in_cache(places: &Places, prefix: &str) -> Result<Option<String>> {
+    let mut names: Vec<String> = std::fs::read_dir(&places.cache)?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.starts_with(prefix) && !name.ends_with(".partial"))
+        .collect();
+    names.sort();
+    Ok(names.pop())
+}
+
+fn is_installed(package: &str) -> bool {
+    process::capture(Command::new("dpkg-query").args(["-W", "-f=${Status}", package]))
+        .is_ok_and(|status| status.ends_with(" installed"))
+}
+
+fn apt_install(package: &str) -> Result<()> {
+    process::show(
+        privileged("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args([
+                "install",
+                "-y",
+                "-q",
+                "--no-install-recommends",
+                "-o",
+                "DPkg::Lock::Timeout=300",
+                package,
+            ]),
+    )
+}
+
+fn refresh() -> Result<()> {
+    eprintln!("x: refreshing Debian's package lists");
+    process::show(privileged("apt-get").args(["update", "-q"]))
+}
+
+fn download(folder: &Path, package: &str) -> Result<()> {
+    process::show(
+        Command::new("apt-get")
+            .args(["download", "-q", package])
+            .current_dir(folder),
+    )
+}
+
+/// A command that runs as root: through sudo where we are someone else.
+fn privileged(program: &str) -> Command {
+    let root = process::capture(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if root {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    // Keeps apt from stopping to ask, which it would do unseen.
+    command.args(["env", "DEBIAN_FRONTEND=noninteractive", program]);
+    command
+}
+
+fn only_file(folder: &Path) -> Result<PathBuf> {
+    let mut found = None;
+    for entry in std::fs::read_dir(folder)? {
+        found = Some(entry?.path());
+    }
+    found.with_context(|| format!("nothing was downloaded into {}", folder.display()))
+}

@@ -1,0 +1,30 @@
+//! Tests of what QEMU is told.
+
+use super::{initrd_argument, Hypervisor, Machine, Pace};
+use std::path::PathBuf;
+
+fn words(machine: &Machine) -> String {
+    let list = machine.arguments();
+    let words: Vec<_> = list.iter().map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
+}
+
+#[test]
+fn commas_in_modules_are_doubled() {
+    let modules = [
+        (PathBuf::from("/a,b"), "x=1,2".to_owned()),
+        (PathBuf::from("/c"), String::new()),
+    ];
+    assert_eq!(initrd_argument(&modules), "/a,,b x=1,,2,/c");
+}
+
+#[test]
+fn a_counted_machine_has_no_threads() {
+    let hypervisor = Hypervisor::Xen(PathBuf::from("/xen"));
+    let mut machine = Machine::with_modules(&hypervisor, Vec::new()).words("dom0_mem=1G");
+    assert!(words(&machine).contains("tcg,thread=multi"));
+    machine.pace = Pace::Counted;
+    assert!(words(&machine).contains("-icount shift=0,sleep=off"));
+    assert!(!words(&machine).contains("-initrd"));
+    assert!(words(&machine).contains("spec-ctrl=eager-fpu dom0_mem=1G"));
+}

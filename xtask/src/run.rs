@@ -1,0 +1,91 @@
+//! `x run`: the image with Debian's kernel as dom0, at a terminal.
+
+use crate::arguments::Arguments;
+use crate::build::{self, Image, Profile};
+use crate::debian;
+use crate::dom0::Dom0;
+use crate::machine::{Hypervisor, Machine};
+use crate::places::Places;
+use anyhow::{bail, Context, Result};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A machine ready to be started, and what a debugger needs.
+pub struct Prepared {
+    /// The machine with a disk and a network card.
+    pub machine: Machine,
+    /// The image, unless Debian's Xen was asked for.
+    pub image: Option<Image>,
+}
+
+/// `x run`
+pub fn command(mut arguments: Arguments) -> Result<bool> {
+    let wait = arguments.flag("--gdb");
+    let prepared = prepare(arguments)?;
+    let mut command = interactive(&prepared.machine);
+    if wait {
+        command.args(["-s", "-S"]);
+        eprintln!("x: waiting for a debugger on port 1234");
+    }
+    let status = command.status().context("cannot start qemu-system-x86_64")?;
+    Ok(status.success())
+}
+
+/// Builds what the options ask for and describes the machine.
+pub fn prepare(mut arguments: Arguments) -> Result<Prepared> {
+    let places = Places::find()?;
+    let xen = arguments.flag("--xen");
+    let profile = Profile::from_arguments(&mut arguments);
+    let processors = arguments.number("--cpus", 2)?;
+    let memory = arguments.number("--memory", 2048)?;
+    let words = arguments.value("--hypervisor-args")?.unwrap_or_default();
+    let kernel_words = arguments.value("--dom0-args")?.unwrap_or_default();
+    arguments.finish()?;
+    debian::install(debian::EMULATOR)?;
+    let (hypervisor, image) = if xen {
+        (Hypervisor::debian_xen(&places)?, None)
+    } else {
+        let image = build::image(&places, profile)?;
+        (Hypervisor::Xenolith(image.elf.clone()), Some(image))
+    };
+    let dom0 = Dom0::assemble(&places)?;
+    let disk = disk(&places)?;
+    let machine = Machine::with_dom0(&hypervisor, &dom0, "shell")
+        .kernel_words(&kernel_words)
+        .words(&words)
+        .processors(processors)
+        .memory(memory)
+        .devices(["-drive".to_owned(), format!("file={},format=raw,if=virtio", disk.display())])
+        .devices(["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]);
+    Ok(Prepared { machine, image })
+}
+
+/// QEMU with the serial console on the terminal; Ctrl-a x ends it, Ctrl-a c gives its monitor.
+pub fn interactive(machine: &Machine) -> Command {
+    let mut command = Command::new("qemu-system-x86_64");
+    command
+        .args(machine.arguments())
+        .args(["-display", "none", "-vga", "none", "-serial", "mon:stdio"]);
+    command
+}
+
+/// The disk of `x run`: one gibibyte that stays between runs, with a file system on it.
+fn disk(places: &Places) -> Result<PathBuf> {
+    let path = places.cache.join("disk.img");
+    if path.is_file() {
+        return Ok(path);
+    }
+    let partial = places.cache.join("disk.partial");
+    let file = std::fs::File::create(&partial)?;
+    file.set_len(1 << 30)?;
+    drop(file);
+    let program = ["/sbin/mkfs.ext4", "/usr/sbin/mkfs.ext4"]
+        .into_iter()
+        .find(|path| std::path::Path::new(path).exists());
+    let Some(program) = program else {
+        bail!("no mkfs.ext4 on this machine (Debian's e2fsprogs)");
+    };
+    crate::process::capture(Command::new(program).args(["-q", "-F"]).arg(&partial))?;
+    std::fs::rename(&partial, &path)?;
+    Ok(path)
+}
