@@ -1,0 +1,62 @@
+//! The hypervisor's own heap: the global allocator, fed with regions of memory.
+
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use talc::{source::Manual, TalcLock};
+use vocabulary::VirtAddr;
+
+/// A lock that spins. Nobody sends TLB shoot-downs or waits for another processor while holding it, so a waiter need
+/// not answer any; the critical sections are the allocator's few hundred instructions.
+pub struct SpinLock(AtomicBool);
+
+// SAFETY: `try_lock` succeeds for one caller until `unlock`: the swap is atomic, acquire and release order what the
+// holder does.
+unsafe impl lock_api::RawMutex for SpinLock {
+    #[allow(
+        clippy::declare_interior_mutable_const,
+        reason = "lock_api wants the initial value as a constant; each use makes a lock of its own"
+    )]
+    const INIT: Self = Self(AtomicBool::new(false));
+    type GuardMarker = lock_api::GuardNoSend;
+
+    fn lock(&self) {
+        while !self.try_lock() {
+            while self.0.load(Ordering::Relaxed) {
+                core::hint::spin_loop();
+            }
+        }
+    }
+
+    fn try_lock(&self) -> bool {
+        !self.0.swap(true, Ordering::Acquire)
+    }
+
+    unsafe fn unlock(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+#[cfg_attr(target_os = "none", global_allocator)]
+static HEAP: TalcLock<SpinLock, Manual> = TalcLock::new(Manual);
+
+/// Bytes given to the heap so far.
+static SIZE: AtomicUsize = AtomicUsize::new(0);
+
+/// Gives the heap the memory from `start` on, `length` bytes, for good. Says whether there was enough of it to use (the
+/// first region must hold the allocator's own tables: give it 64 KiB at least).
+///
+/// # Safety
+/// The memory is mapped writable for as long as the hypervisor runs, and nobody else uses it.
+pub unsafe fn add(start: VirtAddr, length: usize) -> bool {
+    // SAFETY: the caller gives the memory up to the allocator, and `Manual` allows regions to be claimed by hand.
+    let claimed = unsafe { HEAP.lock().claim(start.0 as *mut u8, length) };
+    if claimed.is_some() {
+        SIZE.fetch_add(length, Ordering::Relaxed);
+    }
+    claimed.is_some()
+}
+
+/// Bytes given to the heap so far.
+pub fn size() -> usize {
+    SIZE.load(Ordering::Relaxed)
+}
