@@ -9,7 +9,7 @@ use crate::frame_table::{FrameTable, Freed};
 use crate::page_info::PageInfo;
 
 /// No frame, in a link.
-const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// One doubly linked list through the links words of its frames.
 #[derive(Debug)]
@@ -36,11 +36,13 @@ impl List {
         self.tail = mfn;
     }
 
+    /// Takes a frame off that is on this list.
     fn unlink(&mut self, frames: FrameTable<'_>, mfn: u32) {
         let Some(this) = page(frames, mfn) else {
             return;
         };
         let (previous, next) = this.list_links();
+        this.set_list_links(NONE, NONE);
         match page(frames, previous) {
             Some(before) => before.set_list_links(before.list_links().0, next),
             None => self.head = next,
@@ -129,8 +131,11 @@ impl DomainPages {
         self.claimed = claimed;
     }
 
-    /// Whether `count` more frames are allowed. ENOMEM where not.
+    /// Whether `count` more frames are allowed. ENOMEM where not, EINVAL where the domain is dying.
     pub fn check_room(&self, count: u64) -> Refused<()> {
+        if self.dying_started {
+            return refuse(Errno::EINVAL, "a dying domain gets no memory");
+        }
         match self.total.checked_add(count) {
             Some(total) if total <= self.max => Ok(()),
             _ => refuse(
@@ -168,12 +173,14 @@ impl DomainPages {
         };
         let (previous, next) = page.list_links();
         // A frame at an end of a list is that list's head or tail; in the middle it does not matter whose.
-        let in_dying = (previous == NONE && self.dying.head == number)
-            || (next == NONE && self.dying.tail == number);
-        if in_dying {
+        if (previous == NONE && self.dying.head == number)
+            || (next == NONE && self.dying.tail == number)
+        {
             self.dying.unlink(frames, number);
-        } else {
+        } else if previous != NONE || self.live.head == number {
             self.live.unlink(frames, number);
+        } else {
+            return; // It never got on a list.
         }
         self.total = self.total.saturating_sub(1);
     }

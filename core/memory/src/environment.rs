@@ -95,7 +95,8 @@ pub trait Host {
     fn tlb_clock(&self) -> u32;
 
     /// Flushes TLB and paging-structure caches of every CPU in question that has not flushed since `timestamp`,
-    /// global entries included, and returns when it is done. Called with the paging lock held.
+    /// of all address spaces (PCIDs) and with global entries, and returns when it is done. A paging lock may be
+    /// held.
     fn flush_stale(&self, stale: Stale, timestamp: u32);
 
     /// The last reference to the frame went. The host takes it off its owner's list

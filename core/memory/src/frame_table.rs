@@ -103,7 +103,7 @@ impl<'t> FrameTable<'t> {
             host.flush_stale(Stale::Anywhere, timestamp);
         }
         page.kind.store(0, Ordering::Relaxed);
-        page.links.store(0, Ordering::Relaxed);
+        page.links.store(u64::MAX, Ordering::Relaxed); // On no list.
         let own = if owner == DomainId::INVALID {
             HYPERVISOR
         } else {
@@ -146,6 +146,17 @@ impl<'t> FrameTable<'t> {
             return None;
         }
         page.drop_type_count(clock);
+        self.give_back(page, mfn, clock)
+    }
+
+    /// Gives a frame of the hypervisor's own back that is not shared: `Some` unless it is none, or somebody
+    /// still references it.
+    pub fn release_own(&self, mfn: Mfn, clock: u32) -> Option<Freed> {
+        let page = self.ram(mfn)?;
+        let mine = owner_bits(DomainId::INVALID) | HYPERVISOR;
+        if page.state() & (OWNER | HYPERVISOR) != mine {
+            return None;
+        }
         self.give_back(page, mfn, clock)
     }
 

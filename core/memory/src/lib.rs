@@ -37,6 +37,7 @@ mod domain_pages;
 pub mod entry;
 mod environment;
 mod frame_table;
+mod grant_entry;
 mod kind;
 mod page_info;
 mod paging;

@@ -1,6 +1,6 @@
 //! Changing one entry of a table in use: the heart of `mmu_update`, `update_va_mapping` and of emulated writes.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use vocabulary::{refuse, DomainId, Errno, Mfn, Refused, VirtAddr};
 
@@ -22,6 +22,9 @@ pub enum Mode {
     Normal,
     /// With the accessed and dirty bits of the old one added (`MMU_PT_UPDATE_PRESERVE_AD`).
     PreserveAccessedDirty,
+    /// As given, if the old one is still exactly this; else EAGAIN: for an emulated instruction that reads,
+    /// computes and writes, which the processor's accessed and dirty bits must not get lost in.
+    IfStill(u64),
 }
 
 /// What a change of one entry did.
@@ -36,6 +39,19 @@ pub struct Updated {
 }
 
 impl Updated {
+    #[inline]
+    fn at(level: Level, update: &EntryUpdate, old: u64, stored: u64) -> Self {
+        let kept = match update.mode {
+            Mode::PreserveAccessedDirty => old & (ACCESSED | DIRTY),
+            Mode::Normal | Mode::IfStill(_) => 0,
+        };
+        Self {
+            old,
+            new: stored | kept,
+            level: Some(level),
+        }
+    }
+
     /// Whether a CPU may have cached the old entry in a way that matters to the guest. Nothing is owed: the
     /// guest asks for its flushes. What the hypervisor's safety needs is flushed when a frame changes its type.
     pub const fn may_be_cached(&self) -> bool {
@@ -69,7 +85,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
     ///
     /// EINVAL: the table is not the domain's or is half promoted, or the entry breaks a rule of its level.
     /// EBUSY: the frame that it names is not the page owner's, or is in use as something else. EPERM: device
-    /// memory that the domain may not access. [`Stop::Again`](crate::Stop::Again): only for levels 2 to 4.
+    /// memory that the domain may not access. EAGAIN: [`Mode::IfStill`]. [`Stop::Again`](crate::Stop::Again): only for levels 2 to 4.
     pub fn update_entry(
         &self,
         paging: &mut Paging,
@@ -90,12 +106,12 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         }
     }
 
-    /// Changes the L1 entry that a [`locate`](Self::locate) found under the same hold of the paging lock.
+    /// Changes the L1 entry at a place that [`locate`](Self::locate) found (`update_va_mapping`). Refused as in
+    /// [`update_entry`](Self::update_entry).
     #[inline]
     pub fn update_mapping(
         &self,
-        paging: &mut Paging,
-        found: L1Slot,
+        found: L1Slot<'_>,
         value: u64,
         page_owner: DomainId,
     ) -> Refused<Updated> {
@@ -106,7 +122,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             mode: Mode::Normal,
             page_owner,
         };
-        self.update_l1(paging, &update)
+        self.update_l1(found.paging(), &update)
     }
 
     /// Changes an entry of a validated L1 table of the domain.
@@ -114,11 +130,11 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
     fn update_l1(&self, paging: &Paging, update: &EntryUpdate) -> Refused<Updated> {
         let value = update.value;
         if value & PRESENT == 0 {
-            let old = self.write(update, value);
+            let old = self.write(update, value)?;
             if old & PRESENT != 0 {
                 self.put_mapped(old);
             }
-            return Ok(bottom(old, value));
+            return Ok(Updated::at(Level::L1, update, old, value));
         }
         if value & paging.l1_disallowed != 0 {
             return refuse(
@@ -136,11 +152,17 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             }
         }
         let stored = self.take_mapped(paging.domain, lender, new)?;
-        let old = self.write(update, stored);
+        let old = match self.write(update, stored) {
+            Ok(old) => old,
+            Err(refusal) => {
+                self.put_mapped(stored);
+                return Err(refusal);
+            }
+        };
         if old & PRESENT != 0 {
             self.put_mapped(old);
         }
-        Ok(bottom(old, stored))
+        Ok(Updated::at(Level::L1, update, old, stored))
     }
 
     /// Changes a mapping of one and the same frame. `None`: it must be done as a new mapping.
@@ -152,52 +174,42 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         current: u64,
         new: u64,
     ) -> Refused<Option<Updated>> {
-        let gains = new & !current & WRITE != 0;
-        let loses = current & !new & WRITE != 0;
-        let page = match self.frames.get(frame(new)) {
-            Some(page) if gains || loses => {
-                // Losing the right needs no leave. Gaining it does: the old entry may be a read-only grant.
-                if !page.is_ram() || gains && !lender.lends(page) {
-                    return Ok(None);
-                }
-                Some(page)
-            }
-            None if gains => return Ok(None),
-            _ => None,
+        let changes = (current ^ new) & WRITE != 0;
+        if !changes {
+            let old = self.write(update, new)?;
+            return Ok(Some(Updated::at(Level::L1, update, old, new)));
+        }
+        let gains = new & WRITE != 0;
+        // Losing the right needs no leave. Gaining it does: the old entry may be a read-only grant.
+        let Some(page) = self.frames.ram(frame(new)) else {
+            return Ok(None);
         };
         if gains {
-            if let Some(page) = page {
-                page.take_writable(self.host)?;
+            if !lender.lends(page) {
+                return Ok(None);
             }
+            page.take_writable(self.host)?;
         }
-        let old = self.write(update, new);
-        if loses {
-            if let Some(page) = page {
-                page.drop_writable(|| self.host.tlb_clock());
-            }
+        let written = self.write(update, new);
+        // Where nothing was written the entry keeps what it had: no right to write that it would have gained.
+        if written.is_ok() != gains {
+            page.drop_writable(|| self.host.tlb_clock());
         }
-        Ok(Some(bottom(old, new)))
+        Ok(Some(Updated::at(Level::L1, update, written?, new)))
     }
 
     /// Stores an entry and gives the one it replaced. Only the processor changes entries beside the lock's
     /// holder, and only their accessed and dirty bits.
     #[inline]
-    fn write(&self, update: &EntryUpdate, value: u64) -> u64 {
+    fn write(&self, update: &EntryUpdate, value: u64) -> Refused<u64> {
         self.memory.with_table(update.table, |table| {
             let place = slot(table, update.index);
             match update.mode {
-                Mode::Normal => place.swap(value, Ordering::SeqCst),
-                Mode::PreserveAccessedDirty => {
-                    let mut old = place.load(Ordering::Relaxed);
-                    loop {
-                        let new = value | old & (ACCESSED | DIRTY);
-                        match place.compare_exchange(old, new, Ordering::SeqCst, Ordering::Relaxed)
-                        {
-                            Ok(_) => return old,
-                            Err(now) => old = now,
-                        }
-                    }
-                }
+                Mode::Normal => Ok(place.swap(value, Ordering::SeqCst)),
+                Mode::PreserveAccessedDirty => Ok(write_preserving(place, value)),
+                Mode::IfStill(expected) => place
+                    .compare_exchange(expected, value, Ordering::SeqCst, Ordering::Relaxed)
+                    .or(refuse(Errno::EAGAIN, "the entry changed meanwhile")),
             }
         })
     }
@@ -223,6 +235,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         };
         let mut new = update.value;
         let current = self.memory.read(update.table, index);
+        let mut taken = false;
         let mut same = false;
         if new & PRESENT != 0 {
             new = check_upper(new)?;
@@ -230,17 +243,22 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             if !same {
                 budget.spend(1)?;
                 self.take_table(paging, frame(new), below, budget)?;
+                taken = true;
             }
         }
-        let old = self.write(update, new);
+        let old = match self.write(update, new) {
+            Ok(old) => old,
+            Err(refusal) => {
+                if taken {
+                    self.put_table_or_leave(paging, frame(new), below, budget);
+                }
+                return Err(refusal.into());
+            }
+        };
         if old & PRESENT != 0 && !same {
             self.put_table_or_leave(paging, frame(old), below, budget);
         }
-        Ok(Updated {
-            old,
-            new: stored_value(update, old, new),
-            level: Some(level),
-        })
+        Ok(Updated::at(level, update, old, new))
     }
 
     /// A table update that names no table: the guest's own memory is written, as the interface has it.
@@ -263,76 +281,17 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             level: None,
         })
     }
-
-    /// Puts a grant mapping in place: an L1 entry for a frame whose general reference (taken with
-    /// [`PageRef::acquire_foreign`](crate::PageRef::acquire_foreign)) and, where `entry` has WRITE, writable
-    /// type reference the caller has and gives to the entry. What the entry held before is given back.
-    /// On a refusal the references stay the caller's. The entry is adjusted as a guest's own.
-    pub fn map_grant(&self, paging: &mut Paging, found: L1Slot, entry: u64) -> Refused<Updated> {
-        if entry & PRESENT == 0 || entry & paging.l1_disallowed != 0 {
-            return refuse(Errno::EINVAL, "the grant's entry has bits that it must not");
-        }
-        let new = adjust_l1(entry);
-        let old = self.memory.swap(found.table(), found.index(), new);
-        if old & PRESENT != 0 {
-            self.put_mapped(old);
-        }
-        Ok(bottom(old, new))
-    }
-
-    /// Takes a grant mapping away: the entry must map `mfn`, and becomes `replacement` (0, or what
-    /// `unmap_and_replace` moves there, with its references). The references of the old entry are given
-    /// back here: a writable type reference exactly where the old entry still had WRITE.
-    pub fn unmap_grant(
-        &self,
-        paging: &mut Paging,
-        found: L1Slot,
-        mfn: Mfn,
-        replacement: u64,
-    ) -> Refused<Updated> {
-        debug_assert!(paging.domain != DomainId::INVALID);
-        let current = self.memory.read(found.table(), found.index());
-        if current & PRESENT == 0 || frame(current) != mfn {
-            return refuse(Errno::EINVAL, "the entry does not map the granted frame");
-        }
-        let old = self.memory.swap(found.table(), found.index(), replacement);
-        self.put_mapped(old);
-        Ok(bottom(old, replacement))
-    }
-
-    /// Empties an L1 entry without giving its references back: the first half of moving a mapping elsewhere
-    /// (`unmap_and_replace`). Gives what was there, references and all.
-    pub fn lift_mapping(&self, paging: &mut Paging, found: L1Slot) -> u64 {
-        debug_assert!(paging.domain != DomainId::INVALID);
-        self.memory.swap(found.table(), found.index(), 0)
-    }
-
-    /// The L1 slot for an entry that the guest names by machine address (grants with `GNTMAP_contains_pte`):
-    /// the frame must be a validated L1 table of the domain.
-    pub fn l1_slot(&self, paging: &Paging, table: Mfn, index: usize) -> Refused<L1Slot> {
-        match self.table_type(paging, table) {
-            Some(PageType::L1) => Ok(L1Slot::new(table, index)),
-            _ => refuse(
-                Errno::EINVAL,
-                "the frame is no bottom-level table of the domain",
-            ),
-        }
-    }
 }
 
-#[inline]
-fn bottom(old: u64, new: u64) -> Updated {
-    Updated {
-        old,
-        new,
-        level: Some(Level::L1),
-    }
-}
-
-fn stored_value(update: &EntryUpdate, old: u64, new: u64) -> u64 {
-    match update.mode {
-        Mode::Normal => new,
-        Mode::PreserveAccessedDirty => new | old & (ACCESSED | DIRTY),
+/// Stores `value` with the accessed and dirty bits that the entry has at that moment.
+fn write_preserving(place: &AtomicU64, value: u64) -> u64 {
+    let mut old = place.load(Ordering::Relaxed);
+    loop {
+        let new = value | old & (ACCESSED | DIRTY);
+        match place.compare_exchange(old, new, Ordering::SeqCst, Ordering::Relaxed) {
+            Ok(_) => return old,
+            Err(now) => old = now,
+        }
     }
 }
 

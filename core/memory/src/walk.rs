@@ -8,19 +8,27 @@ use crate::page_info::Level;
 use crate::paging::{Mmu, Paging};
 use crate::update::index_of;
 
-/// A place in a bottom-level table that was found valid. It stays so while the paging lock is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct L1Slot {
+/// A place in a validated bottom-level table. It stays valid while it borrows the [`Paging`]: whatever could
+/// make the table something else needs that for itself.
+#[derive(Clone, Copy, Debug)]
+pub struct L1Slot<'p> {
+    paging: &'p Paging,
     table: Mfn,
     index: usize,
 }
 
-impl L1Slot {
-    pub(crate) const fn new(table: Mfn, index: usize) -> Self {
+impl<'p> L1Slot<'p> {
+    pub(crate) const fn new(paging: &'p Paging, table: Mfn, index: usize) -> Self {
         Self {
+            paging,
             table,
             index: index & (ENTRIES - 1),
         }
+    }
+
+    /// Whose table it is.
+    pub const fn paging(self) -> &'p Paging {
+        self.paging
     }
 
     /// The table.
@@ -38,7 +46,12 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
     /// Finds the L1 entry for `address` under the top-level table `root`, which is a base of the domain (a
     /// type reference to it is held). `None`: the hypervisor's part, or some level has no entry.
     #[inline]
-    pub fn locate(&self, _paging: &Paging, root: Mfn, address: VirtAddr) -> Option<L1Slot> {
+    pub fn locate<'p>(
+        &self,
+        paging: &'p Paging,
+        root: Mfn,
+        address: VirtAddr,
+    ) -> Option<L1Slot<'p>> {
         let top = index_of(address, Level::L4);
         if !address.is_canonical() || is_hypervisor_slot(top) {
             return None;
@@ -46,12 +59,12 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         let third = present(self.memory.read(root, top))?;
         let second = present(self.memory.read(third, index_of(address, Level::L3)))?;
         let table = present(self.memory.read(second, index_of(address, Level::L2)))?;
-        Some(L1Slot::new(table, index_of(address, Level::L1)))
+        Some(L1Slot::new(paging, table, index_of(address, Level::L1)))
     }
 
     /// The L1 entry at a place that [`locate`](Self::locate) found.
     #[inline]
-    pub fn entry_at(&self, found: L1Slot) -> u64 {
+    pub fn entry_at(&self, found: L1Slot<'_>) -> u64 {
         self.memory.read(found.table, found.index)
     }
 }
