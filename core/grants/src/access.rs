@@ -1,0 +1,265 @@
+//! Pinning an entry: the in-use flag protocol between the lender, who may take an unused entry back at any
+//! moment, and us.
+
+use vocabulary::{DomainId, GrantRef, Mfn};
+use xen_abi::grant_table::{
+    GTF_permit_access, GTF_reading, GTF_readonly, GTF_sub_page, GTF_transitive, GTF_type_mask,
+    GTF_writing, GTF_PAT, GTF_PCD, GTF_PWT,
+};
+
+use crate::active::{Active, Kinds, Use};
+use crate::denied::{deny, Granted, Status};
+use crate::entry::{Entry, Header, Lent, SharedFrame};
+use crate::table::{GrantTable, Version};
+use core::sync::atomic::Ordering;
+
+/// Attempts at marking a version-1 entry that its lender keeps changing.
+const ATTEMPTS: u32 = 16;
+/// The cache attribute flags of an entry.
+const CACHE: u16 = GTF_PWT | GTF_PCD | GTF_PAT;
+
+/// What a borrower wants an entry for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// To map: only whole frames.
+    Map,
+    /// To copy from or to it: parts and transitive grants too.
+    Copy,
+    /// To copy by way of a transitive grant: no further transitive one.
+    CopyThrough,
+}
+
+/// A hold on an entry, counted and marked in the shared word. Dropping it gives the entry back.
+#[must_use = "a pin is released when dropped"]
+pub(crate) struct Pin<'t, F: SharedFrame> {
+    table: &'t GrantTable<F>,
+    reference: GrantRef,
+    kinds: Kinds,
+    write: bool,
+    /// The terms found.
+    pub terms: Use,
+}
+
+impl<'t, F: SharedFrame> Pin<'t, F> {
+    /// The table of the lender.
+    pub fn table(&self) -> &'t GrantTable<F> {
+        self.table
+    }
+
+    /// The entry.
+    pub fn reference(&self) -> GrantRef {
+        self.reference
+    }
+
+    /// Whether it is held for writing.
+    pub fn is_write(&self) -> bool {
+        self.write
+    }
+
+    /// How it is held.
+    pub fn kinds(&self) -> Kinds {
+        self.kinds
+    }
+
+    /// Lets the hold outlive the guard: a mapping's handle owns it now, until `unpin`.
+    pub fn into_mapping(self, machine: Mfn) {
+        if let Some(record) = self.table.record(self.reference) {
+            if let Some(terms) = &mut record.lock().use_ {
+                terms.machine.get_or_insert(machine);
+            }
+        }
+        core::mem::forget(self);
+    }
+}
+
+impl<F: SharedFrame> Drop for Pin<'_, F> {
+    fn drop(&mut self) {
+        self.table.unpin(self.reference, self.kinds, self.write);
+    }
+}
+
+impl<F: SharedFrame> GrantTable<F> {
+    /// Pins an entry for `borrower`.
+    pub(crate) fn pin(
+        &self,
+        borrower: DomainId,
+        reference: GrantRef,
+        kinds: Kinds,
+        write: bool,
+        usage: Usage,
+    ) -> Granted<Pin<'_, F>> {
+        let mut active = self.lock(reference)?;
+        // Read under the entry's lock: a version change that does not see this pin is seen here.
+        if self.changing.load(Ordering::SeqCst) {
+            return deny(Status::Again, "the grant table's version is being changed");
+        }
+        if reference.0 >= self.entry_count() {
+            return deny(Status::BadReference, "no such grant entry");
+        }
+        let entry = self.entry(reference)?;
+        let terms = match active.use_ {
+            Some(terms) if !active.pins.is_empty() => {
+                if terms.borrower != borrower {
+                    return deny(
+                        Status::General,
+                        "the grant entry is in use by another domain",
+                    );
+                }
+                check_usage(&terms.lent, usage)?;
+                if write && !active.pins.has_writers() {
+                    mark(&entry, borrower, true, usage, &active)?;
+                }
+                terms
+            }
+            _ if active.transfer => {
+                return deny(
+                    Status::General,
+                    "a transfer into the grant entry is under way",
+                );
+            }
+            _ => {
+                let header = mark(&entry, borrower, write, usage, &active)?;
+                match entry.lent(header) {
+                    Ok(lent) => Use {
+                        borrower,
+                        lent,
+                        machine: None,
+                        cache: header.flags & CACHE,
+                    },
+                    Err(denied) => {
+                        entry.clear_in_use(stale_flags(&active));
+                        return Err(denied);
+                    }
+                }
+            }
+        };
+        let counted = active.pins.add(kinds, write);
+        if counted.is_err() {
+            entry.clear_in_use(stale_flags(&active));
+        }
+        counted?;
+        active.use_ = Some(terms);
+        Ok(Pin {
+            table: self,
+            reference,
+            kinds,
+            write,
+            terms,
+        })
+    }
+
+    /// Gives a hold back; tells the lender if it was the last of its kind.
+    pub(crate) fn unpin(&self, reference: GrantRef, kinds: Kinds, write: bool) {
+        let Some(record) = self.record(reference) else {
+            return;
+        };
+        let mut active = record.lock();
+        active.pins.remove(kinds, write);
+        let flags = stale_flags(&active);
+        if active.pins.is_empty() {
+            active.use_ = None;
+        }
+        if flags != 0 {
+            if let Ok(entry) = self.entry(reference) {
+                entry.clear_in_use(flags);
+            }
+        }
+    }
+}
+
+/// In-use flags that no hold justifies.
+fn stale_flags(active: &Active) -> u16 {
+    let writing = if active.pins.has_writers() {
+        0
+    } else {
+        GTF_writing
+    };
+    let reading = if active.pins.is_empty() {
+        GTF_reading
+    } else {
+        0
+    };
+    writing | reading
+}
+
+/// Whether what an entry lends may be used so.
+fn check_usage(lent: &Lent, usage: Usage) -> Granted<()> {
+    match (lent, usage) {
+        (Lent::Frame(_), _) | (Lent::Part { .. }, Usage::Copy | Usage::CopyThrough) => Ok(()),
+        (Lent::Transitive { .. }, Usage::Copy) => Ok(()),
+        (Lent::Part { .. }, Usage::Map) => {
+            deny(Status::General, "a sub-page grant can only be copied")
+        }
+        (Lent::Transitive { .. }, _) => deny(
+            Status::General,
+            "a transitive grant can only be copied, and only through one",
+        ),
+    }
+}
+
+/// Whether a header lends to `borrower` what it wants.
+fn check_header(
+    version: Version,
+    header: Header,
+    borrower: DomainId,
+    write: bool,
+    usage: Usage,
+) -> Granted<()> {
+    let kind = header.flags & GTF_type_mask;
+    let transitive = version == Version::V2 && kind == GTF_transitive && usage == Usage::Copy;
+    if kind != GTF_permit_access && !transitive {
+        return deny(
+            Status::General,
+            "the grant entry does not permit that access",
+        );
+    }
+    if version == Version::V2 && usage == Usage::Map && header.flags & GTF_sub_page != 0 {
+        return deny(Status::General, "a sub-page grant can only be copied");
+    }
+    if header.borrower != borrower {
+        return deny(Status::General, "the grant entry is for another domain");
+    }
+    if write && header.flags & GTF_readonly != 0 {
+        return deny(Status::General, "the grant entry permits reading only");
+    }
+    Ok(())
+}
+
+/// Marks an entry as in use, if its lender lends it; answers the header that holds while it is marked.
+fn mark<F: SharedFrame>(
+    entry: &Entry<'_, F>,
+    borrower: DomainId,
+    write: bool,
+    usage: Usage,
+    active: &Active,
+) -> Granted<Header> {
+    let flags = GTF_reading | if write { GTF_writing } else { 0 };
+    match entry.version {
+        Version::V1 => {
+            for _ in 0..ATTEMPTS {
+                let header = entry.header();
+                check_header(Version::V1, header, borrower, write, usage)?;
+                let marked = Header {
+                    flags: header.flags | flags,
+                    ..header
+                };
+                if entry.exchange_header(header, marked) {
+                    return Ok(marked);
+                }
+            }
+            deny(Status::General, "the grant entry keeps changing")
+        }
+        Version::V2 => {
+            check_header(Version::V2, entry.header(), borrower, write, usage)?;
+            // A lender takes an entry back by clearing the header and then looking at the status; we set
+            // the status and then look at the header. One of us sees the other.
+            entry.set_status(flags);
+            let header = entry.header();
+            if let Err(denied) = check_header(Version::V2, header, borrower, write, usage) {
+                entry.clear_in_use(stale_flags(active));
+                return Err(denied);
+            }
+            Ok(header)
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The borrower's side: a handle for each mapping it has made.
+
+use alloc::boxed::Box;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use spin::mutex::SpinMutex;
+use spin::Once;
+use vocabulary::{refuse, DomainId, Errno, GrantRef, Mfn, Refused, VcpuId};
+
+use crate::denied::{deny, Denied, Granted, Status};
+use crate::table::try_boxed;
+
+/// Handles that storage grows by: what one maptrack frame of the interface's configuration holds.
+const CHUNK: u32 = 256;
+/// Bits of a handle that number it; the rest counts how often the number was used before.
+const INDEX_BITS: u32 = 20;
+const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
+/// Generations run from 0 to one less than this. The last is left out, so that no handle is all ones,
+/// which guests use for "no handle".
+const GENERATIONS: u32 = (1 << (32 - INDEX_BITS)) - 1;
+/// No handle: the end of a free list.
+const NONE: u32 = u32::MAX;
+
+/// A mapping's number, as the borrower knows it (`grant_handle_t`). One that was given back is not valid
+/// again until its number was reused 4095 times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrantHandle(pub u32);
+
+/// A mapping that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Who lends.
+    pub lender: DomainId,
+    /// The entry in the lender's table.
+    pub reference: GrantRef,
+    /// The machine frame that was mapped.
+    pub frame: Mfn,
+    /// Mapped for the processor.
+    pub host: bool,
+    /// Mapped for devices.
+    pub device: bool,
+    /// Mapped writable.
+    pub writable: bool,
+}
+
+/// What a handle is.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// On a free list, before the handle `next`.
+    Free { next: u32 },
+    /// Taken by a mapping that is about to be made.
+    Reserved,
+    /// A mapping.
+    Mapped(Mapping),
+    /// A mapping about to be destroyed.
+    Busy(Mapping),
+}
+
+struct Track {
+    generation: u32,
+    state: State,
+}
+
+/// Storage of 256 handles.
+type Chunk = Box<[SpinMutex<Track>]>;
+
+/// A list of free handles; on a cache line of its own, as vCPUs use different ones.
+#[repr(align(64))]
+struct FreeList {
+    head: SpinMutex<u32>,
+    /// How many it holds: a hint for others whether to look.
+    length: AtomicU32,
+}
+
+/// What a domain has borrowed and mapped.
+pub struct Maptrack {
+    domain: DomainId,
+    limit: u32,
+    chunks: Box<[Once<Chunk>]>,
+    lists: Box<[FreeList]>,
+    /// Handles that were ever used: the rest has no storage yet or is fresh.
+    used: AtomicU32,
+}
+
+/// A handle set aside. Dropping it frees the handle.
+#[must_use = "a reserved handle is freed when dropped"]
+pub(crate) struct Reserved<'a> {
+    track: &'a Maptrack,
+    index: u32,
+    vcpu: VcpuId,
+}
+
+impl Maptrack {
+    /// The handles of `domain`, which has `vcpus` vCPUs and may have `max_frames` times 256 mappings
+    /// (`max_maptrack_frames`), at most 2^20.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn new(domain: DomainId, vcpus: u32, max_frames: u32) -> Refused<Self> {
+        let limit = max_frames.saturating_mul(CHUNK).min(1 << INDEX_BITS);
+        let list = || FreeList {
+            head: SpinMutex::new(NONE),
+            length: AtomicU32::new(0),
+        };
+        let boxes = || {
+            Some((
+                try_boxed(limit / CHUNK, Once::new)?,
+                try_boxed(vcpus.max(1), list)?,
+            ))
+        };
+        let Some((chunks, lists)) = boxes() else {
+            return refuse(Errno::ENOMEM, "no memory for grant mappings");
+        };
+        Ok(Self {
+            domain,
+            limit,
+            chunks,
+            lists,
+            used: AtomicU32::new(0),
+        })
+    }
+
+    /// The domain it belongs to.
+    pub fn domain(&self) -> DomainId {
+        self.domain
+    }
+
+    /// The mapping of a handle.
+    ///
+    /// # Errors
+    /// `BadHandle`: no such mapping, or not any more.
+    pub fn mapping(&self, handle: GrantHandle) -> Granted<Mapping> {
+        match self.find(handle)?.lock() {
+            track if track.generation != handle.0 >> INDEX_BITS => stale(),
+            track => match track.state {
+                State::Mapped(mapping) | State::Busy(mapping) => Ok(mapping),
+                State::Free { .. } | State::Reserved => stale(),
+            },
+        }
+    }
+
+    /// The first mapping at or after number `from` (not a handle: start at 0, go on with the answer's
+    /// number plus one): for destroying all that a dying domain has mapped, and for a debug dump.
+    pub fn next_mapping(&self, from: u32) -> Option<(u32, GrantHandle)> {
+        let used = self.used.load(Ordering::Acquire).min(self.limit);
+        (from..used).find_map(|index| {
+            let track = self.track(index)?.lock();
+            let mapped = matches!(track.state, State::Mapped(_) | State::Busy(_));
+            mapped.then_some((index, GrantHandle(index | track.generation << INDEX_BITS)))
+        })
+    }
+
+    /// Sets a free handle aside: from the vCPU's list, else from another's, else a fresh one.
+    pub(crate) fn reserve(&self, vcpu: VcpuId) -> Granted<Reserved<'_>> {
+        let own = self.own_list(vcpu);
+        let count = self.lists.len();
+        let taken = (0..count)
+            .filter_map(|step| self.lists.get((own + step) % count))
+            .find_map(|list| self.pop(list));
+        let index = match taken {
+            Some(index) => index,
+            None => self.fresh()?,
+        };
+        Ok(Reserved {
+            track: self,
+            index,
+            vcpu,
+        })
+    }
+
+    /// Takes a mapping out of use, to destroy it.
+    pub(crate) fn take(&self, handle: GrantHandle) -> Granted<Mapping> {
+        let mut track = self.find(handle)?.lock();
+        match track.state {
+            State::Mapped(mapping) if track.generation == handle.0 >> INDEX_BITS => {
+                track.state = State::Busy(mapping);
+                Ok(mapping)
+            }
+            _ => stale(),
+        }
+    }
+
+    /// Ends what `take` began: puts back what remains of the mapping, or frees the handle.
+    pub(crate) fn put(&self, handle: GrantHandle, remains: Option<Mapping>, vcpu: VcpuId) {
+        let index = handle.0 & INDEX_MASK;
+        match (remains, self.track(index)) {
+            (Some(mapping), Some(track)) => track.lock().state = State::Mapped(mapping),
+            _ => self.free(index, vcpu),
+        }
+    }
+
+    fn track(&self, index: u32) -> Option<&SpinMutex<Track>> {
+        self.chunks
+            .get((index / CHUNK) as usize)?
+            .get()?
+            .get((index % CHUNK) as usize)
+    }
+
+    fn find(&self, handle: GrantHandle) -> Granted<&SpinMutex<Track>> {
+        self.track(handle.0 & INDEX_MASK).ok_or(Denied {
+            status: Status::BadHandle,
+            rule: "no such grant mapping",
+        })
+    }
+
+    fn own_list(&self, vcpu: VcpuId) -> usize {
+        vcpu.0 as usize % self.lists.len().max(1)
+    }
+
+    fn pop(&self, list: &FreeList) -> Option<u32> {
+        if list.length.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let mut head = list.head.lock();
+        let index = *head;
+        let mut track = self.track(index)?.lock();
+        let State::Free { next } = track.state else {
+            return None;
+        };
+        track.state = State::Reserved;
+        *head = next;
+        list.length.fetch_sub(1, Ordering::Relaxed);
+        Some(index)
+    }
+
+    /// Takes the next handle that was never used.
+    fn fresh(&self) -> Granted<u32> {
+        let next = |used: u32| (used < self.limit).then_some(used + 1);
+        let taken = self
+            .used
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        let Ok(index) = taken else {
+            return deny(
+                Status::NoSpace,
+                "the domain has as many grant mappings as it may",
+            );
+        };
+        let no_memory = Denied {
+            status: Status::NoSpace,
+            rule: "no memory for grant mappings",
+        };
+        let chunk = self.chunks.get((index / CHUNK) as usize).ok_or(no_memory)?;
+        let new = || Track {
+            generation: 0,
+            state: State::Reserved,
+        };
+        chunk.try_call_once(|| try_boxed(CHUNK, || SpinMutex::new(new())).ok_or(no_memory))?;
+        Ok(index)
+    }
+
+    /// Ends a handle's generation and puts it on the vCPU's list.
+    fn free(&self, index: u32, vcpu: VcpuId) {
+        let (Some(list), Some(track)) = (self.lists.get(self.own_list(vcpu)), self.track(index))
+        else {
+            return;
+        };
+        let mut head = list.head.lock();
+        let mut track = track.lock();
+        track.generation = (track.generation + 1) % GENERATIONS;
+        track.state = State::Free { next: *head };
+        *head = index;
+        list.length.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Reserved<'_> {
+    /// The handle is `mapping`'s now.
+    pub fn commit(self, mapping: Mapping) -> GrantHandle {
+        let mut generation = 0;
+        if let Some(track) = self.track.track(self.index) {
+            let mut track = track.lock();
+            track.state = State::Mapped(mapping);
+            generation = track.generation;
+        }
+        let handle = GrantHandle(self.index | generation << INDEX_BITS);
+        core::mem::forget(self);
+        handle
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.track.free(self.index, self.vcpu);
+    }
+}
+
+fn stale<T>() -> Granted<T> {
+    deny(Status::BadHandle, "no such grant mapping, or not any more")
+}

@@ -1,0 +1,96 @@
+//! Destroying a mapping, in two phases.
+
+use vocabulary::VcpuId;
+
+use crate::active::Kinds;
+use crate::denied::Granted;
+use crate::entry::SharedFrame;
+use crate::maptrack::{GrantHandle, Mapping, Maptrack};
+use crate::table::GrantTable;
+
+/// A mapping about to be destroyed, out of anybody else's reach. Dropping it leaves the mapping as it was.
+#[must_use = "the mapping stays unless finished"]
+pub struct Unmapping<'a> {
+    track: &'a Maptrack,
+    handle: GrantHandle,
+    vcpu: VcpuId,
+    mapping: Mapping,
+    kinds: Kinds,
+}
+
+impl Maptrack {
+    /// Begins `GNTTABOP_unmap_grant_ref` or `unmap_and_replace`: for the processor if `host` (a host
+    /// address was given), for devices if `device`. What is not mapped so is ignored. `vcpu` is the
+    /// borrower's vCPU that asks.
+    ///
+    /// # Errors
+    /// `BadHandle`: no such mapping, not any more, or somebody destroys it right now.
+    pub fn begin_unmap(
+        &self,
+        vcpu: VcpuId,
+        handle: GrantHandle,
+        host: bool,
+        device: bool,
+    ) -> Granted<Unmapping<'_>> {
+        let mapping = self.take(handle)?;
+        let kinds = Kinds {
+            host: host && mapping.host,
+            device: device && mapping.device,
+        };
+        Ok(Unmapping {
+            track: self,
+            handle,
+            vcpu,
+            mapping,
+            kinds,
+        })
+    }
+}
+
+impl Unmapping<'_> {
+    /// The mapping as it was made.
+    pub fn mapping(&self) -> Mapping {
+        self.mapping
+    }
+
+    /// Whether the processor's mapping is to be destroyed.
+    pub fn host(&self) -> bool {
+        self.kinds.host
+    }
+
+    /// Whether the devices' mapping is to be destroyed.
+    pub fn device(&self) -> bool {
+        self.kinds.device
+    }
+
+    /// The mappings are gone, from TLBs too: gives the pins back to the lender's table (nothing, if the
+    /// lender's table is gone) and the handle back, if nothing of the mapping remains.
+    pub fn finish<F: SharedFrame>(self, lender: Option<&GrantTable<F>>) {
+        let Self {
+            track,
+            handle,
+            vcpu,
+            mapping,
+            kinds,
+        } = self;
+        core::mem::forget(self);
+        if let Some(table) = lender {
+            table.unpin(mapping.reference, kinds, mapping.writable);
+        }
+        let rest = Mapping {
+            host: mapping.host && !kinds.host,
+            device: mapping.device && !kinds.device,
+            ..mapping
+        };
+        track.put(handle, (rest.host || rest.device).then_some(rest), vcpu);
+    }
+
+    /// The mappings could not be destroyed: all stays, as when dropped.
+    pub fn abort(self) {}
+}
+
+impl Drop for Unmapping<'_> {
+    fn drop(&mut self) {
+        self.track.put(self.handle, Some(self.mapping), self.vcpu);
+    }
+}
