@@ -92,7 +92,6 @@ constants! {
         XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION = 31,
         XEN_DOMCTL_SHADOW_OP_ENABLE_TEST = 1,
         XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY = 2,
-        XEN_DOMCTL_SHADOW_OP_ENABLE_TRANSLATE = 3,
     }
 
     u32, "Operation of `XEN_DOMCTL_scheduler_op`." {

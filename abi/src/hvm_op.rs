@@ -4,9 +4,6 @@ constants! {
     u32, "Operation of `hvm_op`." {
         HVMOP_set_param = 0,
         HVMOP_get_param = 1,
-        HVMOP_set_pci_intx_level = 2,
-        HVMOP_set_isa_irq_level = 3,
-        HVMOP_set_pci_link_route = 4,
         HVMOP_flush_tlbs = 5,
         HVMOP_pagetable_dying = 9,
         HVMOP_get_time = 10,

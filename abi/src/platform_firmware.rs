@@ -59,7 +59,7 @@ structures! {
         /// In: which of them.
         index: u32,
         /// Out: by type.
-        u: [u64; 5],
+        u: [u64; 4],
     }
 
     /// [`FirmwareInfo::u`] of [`XEN_FW_DISK_INFO`].

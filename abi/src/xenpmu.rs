@@ -73,6 +73,8 @@ structures! {
         counters: u32,
         /// Offset of their controls.
         ctrls: u32,
+        /// Aligns what follows, the values.
+        _padding: [u64; 0],
     }
 
     /// Intel's counters, before their values.

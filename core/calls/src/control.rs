@@ -90,7 +90,6 @@ operations! {
         Missing SetAllocation = XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION;
         Missing EnableTest = XEN_DOMCTL_SHADOW_OP_ENABLE_TEST;
         Missing EnableLogdirty = XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY;
-        Missing EnableTranslate = XEN_DOMCTL_SHADOW_OP_ENABLE_TRANSLATE;
     }
 
     /// Operations of `XEN_DOMCTL_scheduler_op` that are done.

@@ -5,9 +5,6 @@ operations! {
     HvmOp in hvm_op {
         Missing SetParam = HVMOP_set_param;
         Missing GetParam = HVMOP_get_param;
-        Missing SetPciIntxLevel = HVMOP_set_pci_intx_level;
-        Missing SetIsaIrqLevel = HVMOP_set_isa_irq_level;
-        Missing SetPciLinkRoute = HVMOP_set_pci_link_route;
         Missing FlushTlbs = HVMOP_flush_tlbs;
         Missing PagetableDying = HVMOP_pagetable_dying;
         Missing GetTime = HVMOP_get_time;
