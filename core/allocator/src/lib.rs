@@ -18,6 +18,9 @@ mod ranges;
 mod regions;
 mod scrub;
 
+#[cfg(test)]
+mod tests;
+
 pub use allocation::{Allocation, Contents, FrameAllocator, NodeChoice, Request};
 pub use cache::FrameCache;
 pub use claim::Claim;
