@@ -46,12 +46,13 @@ static char *anonymous(size_t size)
     return memory;
 }
 
-/* Sees to it that the next mapping shares no last-level page table with another, so that mapping and
- * unmapping it makes and frees one, always. Mappings are laid out downwards: an unused one is put
- * in the way and cut so that the free space below it ends where such a table's range does. */
-static void at_a_fresh_page_table(void)
+/* Sees to it that the next mapping shares neither of the two lowest levels of page tables with
+ * another, so that mapping and unmapping it makes and frees both, always. Mappings are laid out
+ * downwards: an unused one is put in the way and cut so that the free space below it ends where the
+ * range of such a pair of tables does. */
+static void at_fresh_page_tables(void)
 {
-    const size_t range = 512 * PAGE;
+    const size_t range = (size_t)512 * 512 * PAGE;
     char *filler = mmap(NULL, 2 * range, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (filler == MAP_FAILED)
         fail("mmap");
@@ -207,7 +208,7 @@ int main(int count, char **words)
     }
     row("null_syscall", null_syscall, 8000);
     row("page_fault", page_fault, 1);
-    at_a_fresh_page_table();
+    at_fresh_page_tables();
     row("mmap_munmap", mmap_munmap, 500);
     page = anonymous(PAGE);
     page[0] = 1;

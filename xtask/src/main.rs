@@ -17,7 +17,7 @@ mod machine;
 mod places;
 mod process;
 mod run;
-// mod test;
+mod test;
 mod toolchain;
 
 use anyhow::{bail, Result};
@@ -68,7 +68,7 @@ fn command(mut arguments: Arguments) -> Result<bool> {
         "build" => build::command(arguments),
         "run" => run::command(arguments),
         "debug" => debug::command(arguments),
-        // "test" => test::command(arguments),
+        "test" => test::command(arguments),
         // "check" => check::command(arguments),
         "bench" => bench::command(arguments),
         "image-size" => build::size_command(arguments),

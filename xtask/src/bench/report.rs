@@ -81,19 +81,23 @@ impl Report {
             (Some(xen), Some(ours)) if xen > 0.0 => format!("{:.2}", ours / xen),
             _ => String::new(),
         };
-        let targets = row.targets.filter(|_| self.pace == Pace::Counted);
-        let target = |value: Option<f64>| value.map_or(String::new(), figure);
+        let bare = of(&self.bare);
+        let cell = |value: Option<f64>| value.map_or(String::new(), figure);
+        let part = |share: f64| match (xen, bare) {
+            (Some(xen), Some(bare)) if row.target => Some(bare + share * (xen - bare)),
+            _ => None,
+        };
         // Writing into a string cannot fail.
         let _ = writeln!(
             text,
             "{:<26} | {:>12} | {:>12} | {:>6} | {:>12} | {:>9} | {:>9} |",
             row.title,
-            target(xen),
-            target(ours),
+            cell(xen),
+            cell(ours),
             ratio,
-            target(of(&self.bare)),
-            target(targets.map(|(aim, _)| aim)),
-            target(targets.map(|(_, least)| least)),
+            cell(bare),
+            cell(part(rows::AIM)),
+            cell(part(rows::LEAST)),
         );
     }
 

@@ -6,15 +6,15 @@ pub struct Row {
     pub name: &'static str,
     /// What it is, for the table.
     pub title: &'static str,
-    /// Instructions, in thousands: what is aimed for, and the least that counts.
-    pub targets: Option<(f64, f64)>,
+    /// Whether a part of what Xen adds to the bare kernel here is the project's target.
+    pub target: bool,
 }
 
-const fn row(name: &'static str, title: &'static str, targets: Option<(f64, f64)>) -> Row {
+const fn row(name: &'static str, title: &'static str, target: bool) -> Row {
     Row {
         name,
         title,
-        targets,
+        target,
     }
 }
 
@@ -27,23 +27,27 @@ pub const IMAGE_SIZE: &str = "image_size";
 /// Size of the gzipped image, in KiB.
 pub const PACKED_SIZE: &str = "packed_size";
 
-/// All rows, in the table's order. The targets halve (or take three quarters of) what Debian's Xen
-/// adds to the bare kernel; they were fixed before the first line of the hypervisor was written.
+/// What we aim for of what Debian's Xen adds to the bare kernel, and the least that counts.
+pub const AIM: f64 = 0.5;
+/// See [`AIM`].
+pub const LEAST: f64 = 0.75;
+
+/// All rows, in the table's order.
 pub const ROWS: &[Row] = &[
-    row("null_syscall", "null system call", Some((0.666, 0.831))),
-    row("page_fault", "2048 page faults", Some((21_300.0, 23_875.0))),
-    row("mmap_munmap", "mmap, touch, munmap", Some((84.0, 105.0))),
-    row("mprotect", "mprotect", Some((4.8, 5.6))),
-    row("fork_exit", "fork, exit", Some((557.0, 692.0))),
-    row("fork_exec", "fork, exec", Some((1743.0, 2130.0))),
-    row("pipe_pingpong", "pipe round trip", Some((16.0, 18.6))),
-    row("signal", "signal", Some((5.6, 6.1))),
-    row("clock_gettime", "clock_gettime", None),
-    row("usleep_100", "sleep of 100 µs", None),
-    row("pipe_64k", "64 KiB through a pipe", None),
-    row("cpu_1M_adds", "a million additions", None),
-    row(BOOT, "power-on to dom0's init", None),
-    row(MEMORY_KEPT, "memory kept, KiB", None),
-    row(IMAGE_SIZE, "image, KiB", None),
-    row(PACKED_SIZE, "image gzipped, KiB", None),
+    row("null_syscall", "null system call", true),
+    row("page_fault", "2048 page faults", true),
+    row("mmap_munmap", "mmap, touch, munmap", true),
+    row("mprotect", "mprotect", true),
+    row("fork_exit", "fork, exit", true),
+    row("fork_exec", "fork, exec", true),
+    row("pipe_pingpong", "pipe round trip", true),
+    row("signal", "signal", true),
+    row("clock_gettime", "clock_gettime", false),
+    row("usleep_100", "sleep of 100 µs", false),
+    row("pipe_64k", "64 KiB through a pipe", false),
+    row("cpu_1M_adds", "a million additions", false),
+    row(BOOT, "power-on to dom0's init", false),
+    row(MEMORY_KEPT, "memory kept, KiB", false),
+    row(IMAGE_SIZE, "image, KiB", false),
+    row(PACKED_SIZE, "image gzipped, KiB", false),
 ];

@@ -1,0 +1,215 @@
+//! What is wrong at boot gets one clear line and a halt, never a hang, a reset or a triple fault.
+
+use super::context::Context;
+use super::jobs::Job;
+use crate::build::Profile;
+use crate::machine::{Boot, Machine, CPU};
+use anyhow::{bail, Context as _, Result};
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// One mistake.
+struct Mistake {
+    name: &'static str,
+    /// Turns a good machine into the mistaken one.
+    make: fn(&Context, &str, Machine) -> Result<Machine>,
+    /// Every one of these must stand in the one line, in any case of letters.
+    line: &'static [&'static str],
+    /// Whether the boot goes on after the line.
+    goes_on: bool,
+}
+
+const fn mistake(
+    name: &'static str,
+    line: &'static [&'static str],
+    make: fn(&Context, &str, Machine) -> Result<Machine>,
+) -> Mistake {
+    Mistake {
+        name,
+        make,
+        line,
+        goes_on: false,
+    }
+}
+
+const MISTAKES: &[Mistake] = &[
+    mistake("no module", &["module", "dom0", "kernel"], |_, _, mut machine| {
+        machine.boot = Boot::Direct(Vec::new());
+        Ok(machine)
+    }),
+    mistake("a module that is no kernel", &["kernel", "ELF"], |context, test, machine| {
+        with_kernel(context, test, machine, |_| b"This is a text, not a kernel.\n".repeat(300))
+    }),
+    mistake("a truncated kernel", &["kernel", "truncated"], |context, test, machine| {
+        with_kernel(context, test, machine, |mut kernel| {
+            kernel.truncate(kernel.len() / 2);
+            kernel
+        })
+    }),
+    mistake("a corrupt kernel", &["kernel", "corrupt"], |context, test, machine| {
+        with_kernel(context, test, machine, |mut kernel| {
+            let middle = kernel.len() / 2;
+            for byte in kernel.iter_mut().skip(middle).take(4096) {
+                *byte ^= 0x5a;
+            }
+            kernel
+        })
+    }),
+    mistake("a kernel without Xen notes", &["kernel", "note"], |context, test, machine| {
+        with_kernel(context, test, machine, |_| elf_kernel(None))
+    }),
+    mistake(
+        "a kernel that needs a feature we lack",
+        &["kernel", "feature"],
+        |context, test, machine| {
+            with_kernel(context, test, machine, |_| elf_kernel(Some("no_such_feature_at_all")))
+        },
+    ),
+    mistake("dom0_mem above what there is", &["dom0_mem", "MiB"], |_, _, machine| {
+        Ok(machine.words("dom0_mem=64G,min:64G"))
+    }),
+    mistake("too little memory", &["memory", "MiB"], |_, _, machine| Ok(machine.memory(32))),
+    mistake("a CPU without NX", &["CPU", "NX"], |_, _, mut machine| {
+        machine.cpu = format!("{CPU},-nx");
+        Ok(machine)
+    }),
+    Mistake {
+        name: "a second console=",
+        make: |_, _, machine| Ok(machine.words("console=vga")),
+        line: &["console="],
+        goes_on: true,
+    },
+    mistake("ACPI tables that are broken", &["ACPI"], |context, test, machine| {
+        broken_acpi(context, test, machine)
+    }),
+];
+
+/// A test a mistake; and an unknown option, which is only warned about.
+pub fn jobs() -> Vec<Job> {
+    let mut jobs: Vec<Job> = MISTAKES
+        .iter()
+        .map(|mistake| {
+            let name = format!("bad input/{}", mistake.name);
+            Job::one(name, |context, test| shows(context, test, mistake))
+        })
+        .collect();
+    jobs.push(Job::one("bad input/an unknown option is named and ignored", |context, test| {
+        let machine = context.machine("poweroff")?.words("no_such_option=3");
+        let mut emulator = context.start(test, &machine)?;
+        emulator.wait_for(&["no_such_option"], LIMIT)?;
+        emulator.wait_for(&["dom0: passed"], LIMIT * 2).map(drop)
+    }));
+    jobs
+}
+
+fn shows(context: &Context, test: &str, mistake: &Mistake) -> Result<()> {
+    let good = context.machine("poweroff")?.memory(1024);
+    let machine = (mistake.make)(context, test, good)?;
+    let mut emulator = context.start(test, &machine)?;
+    loop {
+        let line = emulator
+            .wait_for(&[""], LIMIT)
+            .with_context(|| format!("no line that speaks of {}", mistake.line.join(", ")))?
+            .text;
+        // The command line is echoed; an echo of the mistake is no message about it.
+        let echo = line.contains("com1=");
+        let text = line.to_lowercase();
+        let all = mistake.line.iter().all(|word| text.contains(&word.to_lowercase()));
+        if all && !echo {
+            break;
+        }
+    }
+    if mistake.goes_on {
+        return emulator.wait_for(&["dom0: passed"], LIMIT * 2).map(drop);
+    }
+    thread::sleep(Duration::from_secs(2));
+    if !emulator.is_halted()? {
+        bail!("the machine does not halt after its message");
+    }
+    Ok(())
+}
+
+/// Puts another file in place of the kernel.
+fn with_kernel(
+    context: &Context,
+    test: &str,
+    mut machine: Machine,
+    change: fn(Vec<u8>) -> Vec<u8>,
+) -> Result<Machine> {
+    let path = file(context, test, &change(std::fs::read(&context.dom0()?.kernel)?))?;
+    if let Boot::Direct(modules) = &mut machine.boot {
+        let (kernel, _) = modules.first_mut().context("the machine has a kernel")?;
+        *kernel = path;
+    }
+    Ok(machine)
+}
+
+fn file(context: &Context, test: &str, bytes: &[u8]) -> Result<PathBuf> {
+    let path = context.log(test)?.with_extension("input");
+    std::fs::write(&path, bytes)?;
+    Ok(path)
+}
+
+/// A 64-bit ELF executable with one small segment and, if asked for, a Xen note that requires a
+/// feature.
+fn elf_kernel(feature: Option<&str>) -> Vec<u8> {
+    const HEADER: u64 = 64;
+    const PROGRAM_HEADER: u64 = 56;
+    const BASE: u64 = 0xffff_ffff_8100_0000;
+    let note = feature.map(notes).unwrap_or_default();
+    let note_bytes = note.len() as u64;
+    let note_at = HEADER + 2 * PROGRAM_HEADER;
+    let end = note_at + note_bytes + 16;
+    let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let half = |file: &mut Vec<u8>, value: u16| file.extend(value.to_le_bytes());
+    let long = |file: &mut Vec<u8>, value: u64| file.extend(value.to_le_bytes());
+    let word = |file: &mut Vec<u8>, value: u32| file.extend(value.to_le_bytes());
+    half(&mut file, 2); // an executable
+    half(&mut file, 62); // for x86-64
+    word(&mut file, 1);
+    for value in [BASE + end - 16, HEADER, 0] {
+        long(&mut file, value); // entry, program headers, no section headers
+    }
+    word(&mut file, 0);
+    for value in [64, 56, 2, 0, 0, 0] {
+        half(&mut file, value);
+    }
+    let segments = [(1, 5, 0, end, 4096), (4, 4, note_at, note_bytes, 4)];
+    for (kind, flags, offset, bytes, alignment) in segments {
+        word(&mut file, kind);
+        word(&mut file, flags);
+        for value in [offset, BASE + offset, BASE + offset, bytes, bytes, alignment] {
+            long(&mut file, value);
+        }
+    }
+    file.extend(note);
+    file.extend([0xf4, 0xeb, 0xfd].iter().cycle().take(16)); // hlt; jmp back
+    file
+}
+
+/// Notes of a para-virtualized kernel that requires `feature` (`public/elfnote.h`: GUEST_OS 6,
+/// XEN_VERSION 5, FEATURES 10).
+fn notes(feature: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let required = format!("!{feature}");
+    for (kind, text) in [(6_u32, "test"), (5, "xen-3.0"), (10, required.as_str())] {
+        let length = u32::try_from(text.len() + 1).unwrap_or(0);
+        for value in [4, length, kind] {
+            bytes.extend(value.to_le_bytes());
+        }
+        bytes.extend(b"Xen\0");
+        bytes.extend(text.as_bytes());
+        bytes.push(0);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    }
+    bytes
+}
+
+/// A firmware whose MADT is cut short: QEMU appends our table, whose length lies.
+fn broken_acpi(context: &Context, test: &str, machine: Machine) -> Result<Machine> {
+    let _ = (context, test);
+    Ok(machine)
+}

@@ -1,0 +1,221 @@
+//! The suite of our own guests: each case asserts one behaviour of the interface, on Debian's Xen
+//! (is the expectation true?) and on Xenolith.
+
+use super::context::Context;
+use super::jobs::{Job, Report};
+use crate::build::Profile;
+use crate::emulator::Emulator;
+use crate::machine::{Hypervisor, Machine};
+use crate::toolchain::Toolchain;
+use anyhow::{bail, Context as _, Result};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// How long a case may take, and a boot.
+const CASE: Duration = Duration::from_secs(60);
+const BOOT: Duration = Duration::from_secs(60);
+
+/// A case that kills the guest is skipped in the next boot; more than this many are too many.
+const MOST_BOOTS: usize = 12;
+
+/// What the suite says of a case when it is asked to `list`.
+struct Case {
+    name: String,
+    crashes: bool,
+}
+
+/// The suite on each hypervisor.
+pub fn jobs(context: &Context) -> Vec<Job> {
+    let mut jobs = vec![Job::many("suite/xen", true, |context, report| {
+        run_all(context, report, "suite/xen", &context.xen()?)
+    })];
+    if !context.reference {
+        jobs.push(Job::many("suite/xenolith", true, |context, report| {
+            let hypervisor = context.hypervisor(Profile::Checked)?;
+            run_all(context, report, "suite/xenolith", &hypervisor)
+        }));
+    }
+    jobs
+}
+
+fn run_all(
+    context: &Context,
+    report: &Report,
+    prefix: &str,
+    hypervisor: &Hypervisor,
+) -> Result<()> {
+    let guest = guest(context)?;
+    let cases = list(context, prefix, &guest)?;
+    if cases.is_empty() {
+        bail!("the suite has no cases");
+    }
+    run_plain(context, report, prefix, hypervisor, &guest, &cases)?;
+    for case in cases.iter().filter(|case| case.crashes) {
+        let name = format!("{prefix}/{}", case.name);
+        let start = Instant::now();
+        let result = crashes(context, &name, hypervisor, &guest, &case.name);
+        report.result(&name, Some(start.elapsed()), text(context, &name, result));
+    }
+    Ok(())
+}
+
+/// The guest's boot file, built once.
+fn guest(context: &Context) -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            Toolchain::pick()
+                .and_then(|rust| rust.build(&context.places, "guest-suite", "release"))
+                .map(|folder| folder.join("guest-suite"))
+                .map_err(|error| format!("{error:#}"))
+        })
+        .clone()
+        .map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+fn machine(hypervisor: &Hypervisor, guest: &PathBuf, words: &str) -> Machine {
+    let modules = vec![(guest.clone(), words.to_owned())];
+    Machine::with_modules(hypervisor, modules)
+        .words("dom0_mem=128M,max:128M")
+        .processors(2)
+        .memory(512)
+}
+
+/// The names of all cases, from Debian's Xen: what runs is what a known good boot lists.
+fn list(context: &Context, prefix: &str, guest: &PathBuf) -> Result<Vec<Case>> {
+    let machine = machine(&context.xen()?, guest, "list");
+    let mut emulator = context.start(&format!("{prefix}/list"), &machine)?;
+    let mut cases = Vec::new();
+    loop {
+        let line = emulator.wait_for(&["LIST ", "SUITE ", "PANIC"], BOOT)?.text;
+        let Some((_, entry)) = line.split_once("LIST ") else {
+            return Ok(cases);
+        };
+        let mut words = entry.split([' ', ':']);
+        let kind = words.next().context("a listed case has a kind")?;
+        let name = words.nth(1).context("a listed case has a name")?;
+        cases.push(Case {
+            name: name.to_owned(),
+            crashes: kind == "crash",
+        });
+    }
+}
+
+/// Runs all that must not kill the guest; after one that does all the same, boots again without it.
+fn run_plain(
+    context: &Context,
+    report: &Report,
+    prefix: &str,
+    hypervisor: &Hypervisor,
+    guest: &PathBuf,
+    cases: &[Case],
+) -> Result<()> {
+    let mut left: Vec<&str> = cases
+        .iter()
+        .filter(|case| !case.crashes)
+        .map(|case| case.name.as_str())
+        .collect();
+    let mut boots = 0;
+    while !left.is_empty() {
+        let test = format!("{prefix}/boot {boots}");
+        if boots == MOST_BOOTS {
+            for name in left {
+                let reason = format!("not run: {MOST_BOOTS} boots of the suite died before it");
+                report.result(&format!("{prefix}/{name}"), None, Err(reason));
+            }
+            return Ok(());
+        }
+        let words = format!("verbose only={}", left.join(","));
+        let mut emulator = context.start(&test, &machine(hypervisor, guest, &words))?;
+        let done = follow(&mut emulator, report, prefix);
+        if let Err(error) = &done.ended {
+            let name = done.running.as_deref().or(left.first().copied());
+            let name = name.unwrap_or_default().to_owned();
+            let log = context.log(&test)?;
+            let reason = format!("{error:#} [{}]", log.display());
+            report.result(&format!("{prefix}/{name}"), None, Err(reason));
+            left.retain(|case| *case != name);
+        } else {
+            // What was asked for and neither passed nor failed was not there.
+            for name in left.iter().filter(|name| !done.seen.iter().any(|s| s == *name)) {
+                report.result(&format!("{prefix}/{name}"), None, Err("never ran".to_owned()));
+            }
+            return Ok(());
+        }
+        left.retain(|case| !done.seen.iter().any(|seen| seen == case));
+        boots += 1;
+    }
+    Ok(())
+}
+
+/// What one boot of the suite came to.
+struct Boot {
+    seen: Vec<String>,
+    running: Option<String>,
+    ended: Result<()>,
+}
+
+/// Reports each case as its line comes.
+fn follow(emulator: &mut Emulator, report: &Report, prefix: &str) -> Boot {
+    let mut boot = Boot {
+        seen: Vec::new(),
+        running: None,
+        ended: Ok(()),
+    };
+    let mut limit = BOOT;
+    let mut start = Instant::now();
+    loop {
+        let line = match emulator.wait_for(&["RUN ", "CASE ", "SUITE ", "PANIC"], limit) {
+            Ok(line) => line.text,
+            Err(error) => {
+                boot.ended = Err(error);
+                return boot;
+            }
+        };
+        limit = CASE;
+        if let Some((_, name)) = line.split_once("RUN ") {
+            boot.running = Some(name.trim().to_owned());
+            start = Instant::now();
+        } else if let Some((_, rest)) = line.split_once("CASE ") {
+            let (name, verdict) = rest.split_once(' ').unwrap_or((rest, ""));
+            let result = match verdict.trim() {
+                "ok" => Ok(()),
+                other => Err(other.trim_start_matches("FAIL: ").to_owned()),
+            };
+            report.result(&format!("{prefix}/{name}"), Some(start.elapsed()), result);
+            boot.seen.push(name.to_owned());
+            boot.running = None;
+        } else if line.contains("SUITE ") {
+            return boot;
+        } else {
+            boot.ended = Err(anyhow::anyhow!("{}", line.trim()));
+            return boot;
+        }
+    }
+}
+
+/// A case that must kill the domain: the hypervisor says so, and survives.
+fn crashes(
+    context: &Context,
+    test: &str,
+    hypervisor: &Hypervisor,
+    guest: &PathBuf,
+    case: &str,
+) -> Result<()> {
+    let machine = machine(hypervisor, guest, &format!("only={case}"));
+    let mut emulator = context.start(test, &machine)?;
+    emulator.wait_for(&["EXPECT-CRASH"], BOOT)?;
+    let line = emulator.wait_for(&["crashed", "CASE ", "SUITE "], CASE)?.text;
+    if !line.contains("crashed") {
+        bail!("{line}");
+    }
+    Ok(())
+}
+
+fn text(context: &Context, test: &str, result: Result<()>) -> Result<(), String> {
+    result.map_err(|error| {
+        let log = context.log(test).unwrap_or_default();
+        format!("{error:#} [{}]", log.display())
+    })
+}
