@@ -134,6 +134,7 @@ fn panicked(info: &PanicInfo) -> ! {
     if let Some(place) = info.location() {
         let _ = write!(line, " ({}:{})", place.file(), place.line());
     }
+    line.flatten();
     let runner = unsafe { RUNNER };
     if runner == 0 || area().id != 0 {
         crate::say!("PANIC: {}", line.text());

@@ -23,6 +23,15 @@ impl Line {
         core::str::from_utf8(&self.bytes[..self.used]).unwrap_or("(not text)")
     }
 
+    /// Makes one line of several.
+    pub fn flatten(&mut self) {
+        for byte in &mut self.bytes[..self.used] {
+            if *byte == b'\n' {
+                *byte = b' ';
+            }
+        }
+    }
+
     /// Forgets what was gathered.
     pub fn clear(&mut self) {
         self.used = 0;

@@ -109,6 +109,14 @@ pub fn call3(number: u64, a: u64, b: u64, c: u64) -> i64 {
     call(number, [a, b, c, 0, 0, 0])
 }
 
+/// Asserts that a call on a frame was refused: with EINVAL, EPERM or EBUSY. Which of them depends
+/// on what the hypervisor looks at first, and no kernel asks.
+#[track_caller]
+pub fn assert_refused(result: i64) {
+    let known = [errno::EINVAL, errno::EPERM, errno::EBUSY];
+    assert!(known.contains(&result), "not refused: {result}");
+}
+
 /// The address of a value, as hypercalls take it.
 pub fn at<T: ?Sized>(value: &T) -> u64 {
     value as *const T as *const u8 as u64

@@ -105,16 +105,16 @@ pub fn run(frame: &Frame) -> Frame {
 #[macro_export]
 macro_rules! user_code {
     ($name:ident, $($line:literal),+ $(,)?) => {
+        core::arch::global_asm!(
+            ".pushsection .rodata, \"a\"",
+            concat!(".globl ", stringify!($name), "_begin"),
+            concat!(".globl ", stringify!($name), "_end"),
+            concat!(stringify!($name), "_begin:"),
+            $($line,)+
+            concat!(stringify!($name), "_end:"),
+            ".popsection",
+        );
         fn $name() -> &'static [u8] {
-            core::arch::global_asm!(
-                ".pushsection .rodata, \"a\"",
-                concat!(".globl ", stringify!($name), "_begin"),
-                concat!(".globl ", stringify!($name), "_end"),
-                concat!(stringify!($name), "_begin:"),
-                $($line,)+
-                concat!(stringify!($name), "_end:"),
-                ".popsection",
-            );
             let (begin, end): (u64, u64);
             unsafe {
                 core::arch::asm!(
