@@ -1,21 +1,20 @@
 //! From the loader's jump to the hypervisor's main function.
 //!
-//! `start.S` takes the processor to 64-bit mode on the boot stack and calls [`boot_start`], which copies what the
-//! loader told into a [`BootInfo`] and calls the function that [`entry!`](crate::entry) named.
+//! `start.S` takes the processor to 64-bit mode on the boot stack and calls the first Rust function, which copies what
+//! the loader told into a [`BootInfo`] and calls the function that [`entry!`](crate::entry) named.
 
-mod bytes;
-mod info;
-mod memory_map;
-mod multiboot1;
-mod pvh;
+mod low_memory;
+#[cfg(target_os = "none")]
+mod start;
 
-pub use info::{
-    AcpiRoot, BootInfo, Efi, Framebuffer, Module, Protocol, Video, COMMAND_LINE, MODULES,
-    MODULE_STRING,
+pub use firmware::boot::{
+    AcpiRoot, BootInfo, Efi, Framebuffer, MemoryKind, MemoryMap, MemoryRegion, Module, Protocol,
+    Video,
 };
-pub use memory_map::{MemoryKind, MemoryMap, MemoryRegion, REGIONS};
 
-pub(crate) use bytes::LowMemory;
+pub(crate) use low_memory::LowMemory;
+#[cfg(target_os = "none")]
+pub(crate) use start::symbol_table;
 
 /// Names the function the boot code calls: `fn(&'static BootInfo) -> !`, on the boot stack, interrupts off, on the boot
 /// page tables. To be used once, in the crate that is linked into the image.
@@ -30,6 +29,3 @@ macro_rules! entry {
         }
     };
 }
-
-#[cfg(target_os = "none")]
-mod start;

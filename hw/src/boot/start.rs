@@ -3,9 +3,10 @@
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 
+use firmware::boot::BootError;
 use vocabulary::{MachineAddr, VirtAddr};
 
-use super::{multiboot1, pvh, BootInfo, LowMemory};
+use super::{BootInfo, LowMemory};
 use crate::{console, layout};
 
 core::arch::global_asm!(
@@ -53,18 +54,15 @@ extern "C" fn boot_start(magic: u32, information: u32) -> ! {
     // refers to the storage. It is filled in place because it is too large for the stack.
     let boot: &'static mut BootInfo = unsafe { (*STORAGE.0.get()).write(BootInfo::new()) };
     let address = u64::from(information);
-    let parsed = match magic {
-        multiboot1::MAGIC => multiboot1::parse(&memory, address, boot),
-        pvh::MAGIC => pvh::parse(&memory, address, boot),
-        _ => console::fatal(format_args!(
+    match firmware::boot::parse(&memory, magic, address, boot) {
+        Ok(()) => {}
+        Err(BootError::UnknownProtocol) => console::fatal(format_args!(
             "Xenolith was entered by an unknown boot protocol (eax = {magic:#x}); \
              multiboot 1, multiboot 2 or PVH is needed"
         )),
-    };
-    if parsed.is_none() {
-        console::fatal(format_args!(
+        Err(BootError::Unreadable) => console::fatal(format_args!(
             "the boot loader's information at {address:#x} cannot be read: it must be whole and below 4 GiB"
-        ));
+        )),
     }
     let end = VirtAddr(&raw const image_end as u64);
     let names_end =

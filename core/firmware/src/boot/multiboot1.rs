@@ -1,8 +1,8 @@
 //! The multiboot 1 information structure (Multiboot Specification 0.6.96, section 3.3).
 
-use super::bytes::{u16_at, u32_at, u64_at, u8_at, LoaderMemory};
 use super::info::{text, BootInfo, Framebuffer, Protocol, Video};
 use super::memory_map::MemoryKind;
+use crate::memory::{u16_at, u32_at, u64_at, u8_at, FirmwareMemory};
 
 /// What eax holds when such a loader enters.
 pub(super) const MAGIC: u32 = 0x2bad_b002;
@@ -18,7 +18,7 @@ const INFORMATION_BYTES: usize = 116;
 const MODULE_BYTES: u64 = 16;
 
 /// Reads the structure at machine address `address`; `None` where it does not lie in reach.
-pub(super) fn parse(memory: &dyn LoaderMemory, address: u64, boot: &mut BootInfo) -> Option<()> {
+pub(super) fn parse(memory: &dyn FirmwareMemory, address: u64, boot: &mut BootInfo) -> Option<()> {
     let information = memory.slice(address, INFORMATION_BYTES)?;
     let field = |offset| u32_at(information, offset).unwrap_or(0);
     let flags = field(0);

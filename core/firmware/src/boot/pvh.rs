@@ -1,8 +1,8 @@
 //! Xen's PVH start information (public header `arch-x86/hvm/start_info.h`).
 
-use super::bytes::{u32_at, u64_at, LoaderMemory};
 use super::info::{text, AcpiRoot, BootInfo, Protocol};
 use super::memory_map::MemoryKind;
+use crate::memory::{u32_at, u64_at, FirmwareMemory};
 use vocabulary::MachineAddr;
 
 /// `XEN_HVM_START_MAGIC_VALUE`; our entry code puts it in eax, since this protocol leaves no magic there.
@@ -15,7 +15,7 @@ const MEMORY_ENTRY_BYTES: u64 = 24;
 const ENTRIES: u64 = 4096;
 
 /// Reads the structure at machine address `address`; `None` where it is not one.
-pub(super) fn parse(memory: &dyn LoaderMemory, address: u64, boot: &mut BootInfo) -> Option<()> {
+pub(super) fn parse(memory: &dyn FirmwareMemory, address: u64, boot: &mut BootInfo) -> Option<()> {
     let information = memory.slice(address, INFORMATION_BYTES)?;
     if u32_at(information, 0)? != MAGIC {
         return None;

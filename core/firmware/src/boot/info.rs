@@ -129,9 +129,15 @@ pub struct BootInfo {
     pub image_end: MachineAddr,
 }
 
+impl Default for BootInfo {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl BootInfo {
-    /// An empty one, for the protocols' parsers to fill.
-    pub(crate) const fn new() -> Self {
+    /// An empty one, for [`parse`](super::parse) to fill.
+    pub const fn new() -> Self {
         Self {
             protocol: Protocol::Multiboot1,
             loader: ArrayString::new_const(),
