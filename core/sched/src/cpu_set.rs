@@ -147,3 +147,11 @@ impl FromIterator<CpuId> for CpuSet {
         set
     }
 }
+
+impl Extend<CpuId> for CpuSet {
+    fn extend<I: IntoIterator<Item = CpuId>>(&mut self, cpus: I) {
+        for cpu in cpus {
+            self.insert(cpu);
+        }
+    }
+}

@@ -66,8 +66,10 @@ pub trait Scheduler: Send {
     /// The policy's name as the tools print it, such as "credit2".
     fn name(&self) -> &'static str;
 
-    /// A physical CPU joins, idle. May allocate. EINVAL: number too large; EEXIST: already in; ENOMEM.
-    fn cpu_online(&mut self, cpu: CpuId, now: Nanos) -> Refused<()>;
+    /// A physical CPU joins, idle; it calls `schedule` next. Answers the CPUs to poke, because they run a vCPU
+    /// that had lost its own CPUs and may go back to one. May allocate.
+    /// EINVAL: number too large; EEXIST: already in; ENOMEM.
+    fn cpu_online(&mut self, cpu: CpuId, now: Nanos) -> Refused<CpuSet>;
 
     /// A physical CPU leaves: what ran or waited on it is moved elsewhere. A vCPU whose hard affinity names no
     /// remaining CPU runs anywhere until one comes back. Answers the CPUs to poke. The CPU itself must call

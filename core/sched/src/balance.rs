@@ -1,0 +1,99 @@
+//! Moving waiting vCPUs between CPUs: an idle CPU takes one, a loaded CPU gives one away.
+
+use vocabulary::Nanos;
+
+use crate::fair::FairScheduler;
+use crate::{CpuId, Poke};
+
+/// How often a CPU gives a vCPU away merely so that all get their turn on a less loaded CPU.
+const ROTATION: Nanos = Nanos(50_000_000);
+/// How many of a queue's vCPUs are looked at, from the front.
+const LOOKED_AT: usize = 8;
+
+impl FairScheduler {
+    /// For a CPU without work: takes a waiting vCPU from the most loaded CPU that has one it may run. The vCPU
+    /// is in no queue then.
+    pub(crate) fn steal(&mut self, thief: CpuId, now: Nanos) -> Option<u32> {
+        let mut best: Option<(u64, u32)> = None;
+        for victim in self.queued.iter() {
+            let Some(cpu) = self.cpu(victim) else {
+                continue;
+            };
+            // One that waits alone on an idle CPU is about to run there.
+            let is_about_to_run = cpu.current.is_none() && cpu.queue.len() == 1;
+            if is_about_to_run || best.is_some_and(|(load, _)| load >= cpu.load) {
+                continue;
+            }
+            // All of the queue, not only its front: an idle CPU must find whatever it may run.
+            let found = cpu.queue.iter().find(|(_, key)| {
+                self.vcpus
+                    .get(*key)
+                    .is_some_and(|vcpu| self.allowed(vcpu).contains(thief))
+            });
+            if let Some((_, key)) = found {
+                best = Some((cpu.load, key));
+            }
+        }
+        let (_, key) = best?;
+        self.dequeue(key);
+        // Through the queue, which carries the vCPU's lead or lag over to this CPU's clock.
+        self.enqueue(key, thief, now);
+        self.dequeue(key);
+        Some(key)
+    }
+
+    /// For a CPU that runs one vCPU while others wait: gives one of them to a CPU that is less loaded. Answers
+    /// that CPU if it must look.
+    pub(crate) fn hand_over(&mut self, from: CpuId, now: Nanos) -> Poke {
+        if !self.queued.contains(from) {
+            return None;
+        }
+        let cpu = self.cpu(from)?;
+        let load = cpu.load;
+        let rotates = now >= cpu.next_rotation;
+        let current_came = cpu
+            .current
+            .and_then(|key| self.vcpus.get(key))
+            .map_or(now, |vcpu| vcpu.arrived);
+        let mut chosen: Option<(Nanos, u32, CpuId)> = None;
+        for (_, key) in cpu.queue.iter().take(LOOKED_AT) {
+            let Some(vcpu) = self.vcpus.get(key) else {
+                continue;
+            };
+            let mut others = self.allowed(vcpu);
+            others.remove(from);
+            let Some((other_load, target)) = self.least_loaded(&others, from) else {
+                continue;
+            };
+            let after = other_load.saturating_add(vcpu.weight.load());
+            // A clear gain is taken at once. Where loads cannot match better, whoever has been here longest
+            // moves, so that everyone gets their time on the less loaded CPU; the running one moves when it
+            // waits next.
+            let helps = after < load - load / 8;
+            let turn = rotates
+                && other_load < load
+                && after <= load + load / 4
+                && vcpu.arrived <= current_came;
+            if (helps || turn) && chosen.is_none_or(|(arrived, _, _)| vcpu.arrived < arrived) {
+                chosen = Some((vcpu.arrived, key, target));
+            }
+        }
+        let (_, key, target) = chosen?;
+        for cpu in [from, target] {
+            if let Some(cpu) = self.cpu_mut(cpu) {
+                cpu.next_rotation = Nanos(now.0.saturating_add(ROTATION.0));
+            }
+        }
+        self.dequeue(key);
+        self.enqueue(key, target, now)
+    }
+
+    /// The least loaded CPU of a set, the first of equals after `after`, with its load.
+    fn least_loaded(&self, set: &crate::CpuSet, after: CpuId) -> Option<(u64, CpuId)> {
+        let start = set.next_from(CpuId(after.0.saturating_add(1)))?;
+        let distance = |cpu: CpuId| cpu.0.wrapping_sub(start.0);
+        set.iter()
+            .filter_map(|cpu| Some((self.cpu(cpu)?.load, cpu)))
+            .min_by_key(|(load, cpu)| (*load, distance(*cpu)))
+    }
+}

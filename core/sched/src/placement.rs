@@ -1,0 +1,163 @@
+//! Into which CPU's queue a runnable vCPU goes, and whether that CPU must be told.
+
+use vocabulary::Nanos;
+
+use crate::fair::{FairScheduler, RATE_LIMIT};
+use crate::members::Vcpu;
+use crate::virtual_time::at_default_weight;
+use crate::{CpuId, CpuSet, Poke};
+
+/// How much a vCPU that slept may come in before those that ran meanwhile.
+const LONGEST_LAG: i64 = at_default_weight(5_000_000);
+/// How much lead a vCPU takes along when it moves.
+const LONGEST_LEAD: i64 = at_default_weight(10_000_000);
+/// How far behind the running vCPU a woken one must be to preempt it.
+const PREEMPTION: i64 = at_default_weight(500_000);
+
+impl FairScheduler {
+    /// Whether the CPU runs the vCPU (rather than just holding its registers).
+    pub(crate) fn runs_on(&self, key: u32, cpu: CpuId) -> bool {
+        self.cpu(cpu).is_some_and(|cpu| cpu.current == Some(key))
+    }
+
+    /// Puts a runnable vCPU that is nowhere into the best CPU's queue.
+    pub(crate) fn place(&mut self, key: u32, now: Nanos) -> Poke {
+        let target = self.choose(self.vcpus.get(key)?)?;
+        self.enqueue(key, target, now)
+    }
+
+    /// The best CPU: the last one if idle, another idle one, the last one if not much more loaded than the
+    /// least loaded. Soft affinity is honoured while that leaves a choice.
+    fn choose(&self, vcpu: &Vcpu) -> Option<CpuId> {
+        let allowed = self.allowed(vcpu);
+        let preferred = allowed.and(&vcpu.soft);
+        for set in [preferred, allowed] {
+            let idle = set.and(&self.idle);
+            if idle.contains(vcpu.home) {
+                return Some(vcpu.home);
+            }
+            if let Some(cpu) = idle.next_from(vcpu.home) {
+                return Some(cpu);
+            }
+        }
+        let set = if preferred.is_empty() {
+            allowed
+        } else {
+            preferred
+        };
+        let load = |cpu: CpuId| self.cpu(cpu).map_or(u64::MAX, |cpu| cpu.load);
+        let least = set.iter().min_by_key(|cpu| load(*cpu))?;
+        let home_will_do = set.contains(vcpu.home)
+            && load(vcpu.home) <= load(least).saturating_add(vcpu.weight.load());
+        Some(if home_will_do { vcpu.home } else { least })
+    }
+
+    /// Puts a vCPU that is nowhere into a CPU's queue, with its lead or lag, bounded. Answers the CPU if it
+    /// must look: it is idle, or the vCPU preempts, or no timer of it is set in time.
+    pub(crate) fn enqueue(&mut self, key: u32, target: CpuId, now: Nanos) -> Poke {
+        self.count(target, now);
+        let vcpu = self.vcpus.get(key)?;
+        // The clock of a home that went away meanwhile is lost, and the lead with it.
+        let lead = self
+            .cpu(vcpu.home)
+            .map_or(0, |home| vcpu.reached.since(home.clock))
+            .clamp(-LONGEST_LAG, LONGEST_LEAD);
+        let weight = vcpu.weight;
+        let clock = self.cpu(target)?.clock;
+        let vcpu = self.vcpus.get_mut(key)?;
+        vcpu.reached = clock.plus(lead);
+        if vcpu.home != target {
+            vcpu.home = target;
+            vcpu.arrived = now;
+        }
+        let reached = vcpu.reached;
+        let cpu = self
+            .cpus
+            .get_mut(target.0 as usize)
+            .and_then(Option::as_mut)?;
+        // Room was reserved when the vCPU or the CPU came, whichever was later.
+        let _has_room = cpu.queue.push(reached, key, &mut self.vcpus);
+        cpu.load += weight.load();
+        self.queued.insert(target);
+        self.idle.remove(target);
+        let cpu = self.cpu(target)?;
+        let Some(current) = cpu.current.and_then(|current| self.vcpus.get(current)) else {
+            return Some(target);
+        };
+        let preempts = current.reached.since(reached) > PREEMPTION;
+        let earliest = now.0.max(cpu.since.0.saturating_add(RATE_LIMIT.0));
+        let in_time = match cpu.until {
+            Some(until) => !preempts || until.0 <= earliest,
+            None => false,
+        };
+        (!in_time).then_some(target)
+    }
+
+    /// Takes a vCPU out of its queue, if it is in one.
+    pub(crate) fn dequeue(&mut self, key: u32) {
+        let Some(vcpu) = self.vcpus.get(key) else {
+            return;
+        };
+        let (home, load) = (vcpu.home, vcpu.weight.load());
+        let Some(place) = vcpu.place else {
+            return;
+        };
+        let Some(cpu) = self.cpus.get_mut(home.0 as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        cpu.queue.remove(place, &mut self.vcpus);
+        cpu.load = cpu.load.saturating_sub(load);
+        if cpu.queue.is_empty() {
+            self.queued.remove(home);
+            if cpu.current.is_none() && self.online.contains(home) {
+                self.idle.insert(home);
+            }
+        }
+    }
+
+    /// After its affinity or the CPUs changed: moves a vCPU that is where it should not be.
+    pub(crate) fn review(&mut self, key: u32, now: Nanos) -> Poke {
+        let vcpu = self.vcpus.get(key)?;
+        let allowed = self.allowed(vcpu);
+        if let Some(cpu) = vcpu.on_cpu {
+            return (self.runs_on(key, cpu) && !allowed.contains(cpu)).then_some(cpu);
+        }
+        // One that waits is placed anew even where it may stay: an idle CPU may be open to it now.
+        vcpu.place?;
+        self.dequeue(key);
+        self.place(key, now)
+    }
+
+    /// After a CPU came online: moves every vCPU that is elsewhere only because its own CPUs were all away, and
+    /// places those that woke while there was no CPU at all. Not a hot path.
+    pub(crate) fn resettle(&mut self, now: Nanos) -> CpuSet {
+        let mut pokes = CpuSet::EMPTY;
+        for key in 0..self.vcpus.0.len() as u32 {
+            let Some(vcpu) = self.vcpus.get(key) else {
+                continue;
+            };
+            let at = vcpu.on_cpu.or(vcpu.place.map(|_| vcpu.home));
+            let poke = match at {
+                Some(cpu) if self.allowed(vcpu).contains(cpu) => None,
+                Some(_) => self.review(key, now),
+                None if vcpu.runnable => self.place(key, now),
+                None => None,
+            };
+            pokes.extend(poke);
+        }
+        pokes
+    }
+
+    /// Where the current vCPU yielded: moves it behind the queue's first.
+    pub(crate) fn let_pass(&mut self, cpu: CpuId) {
+        let Some(state) = self.cpu(cpu).filter(|cpu| cpu.yielded) else {
+            return;
+        };
+        let (first, current) = (state.queue.first(), state.current);
+        if let (Some((first, _)), Some(vcpu)) =
+            (first, current.and_then(|key| self.vcpus.get_mut(key)))
+        {
+            vcpu.reached = vcpu.reached.max(first.plus(PREEMPTION));
+        }
+    }
+}
