@@ -2,7 +2,6 @@
 
 use super::context::Context;
 use super::jobs::Job;
-use crate::build::Profile;
 use crate::machine::{Boot, Machine, CPU};
 use anyhow::{bail, Context as _, Result};
 use std::path::PathBuf;
