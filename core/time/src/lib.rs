@@ -13,6 +13,8 @@ mod published;
 mod real_time_clock;
 mod runstate;
 mod scale;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod wall;
 

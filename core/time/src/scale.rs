@@ -74,15 +74,16 @@ impl TscScale {
         u64::try_from(ticks).unwrap_or(u64::MAX)
     }
 
-    /// The counter's rate in ticks a second, as a guest computes it from the two fields.
+    /// The counter's rate in ticks a second, rounded down: what guests compute from the two fields, but for the
+    /// bits that their order of operations loses.
     pub fn hz(self) -> u64 {
-        let per_multiplier =
-            (u128::from(NANOS_PER_SECOND) << 32) / u128::from(self.multiplier.max(1));
+        let multiplier = u128::from(self.multiplier.max(1));
+        let dividend = u128::from(NANOS_PER_SECOND) << 32;
         let distance = u32::from(self.shift.unsigned_abs());
         let hz = if self.shift < 0 {
-            per_multiplier << distance
+            (dividend << distance) / multiplier
         } else {
-            per_multiplier >> distance
+            (dividend / multiplier) >> distance
         };
         u64::try_from(hz).unwrap_or(u64::MAX)
     }
