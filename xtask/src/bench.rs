@@ -31,10 +31,18 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
     arguments.finish()?;
     let places = Places::find()?;
     debian::install(debian::EMULATOR)?;
-    let image = if ours { Some(build::image(&places, Profile::Release)?) } else { None };
+    let image = if ours {
+        Some(build::image(&places, Profile::Release)?)
+    } else {
+        None
+    };
     let dom0 = Dom0::assemble(&places)?;
     let sides = sides(&places, image.as_ref(), bare)?;
-    let (pace, rounds) = if wall { (Pace::Free, rounds) } else { (Pace::Counted, 1) };
+    let (pace, rounds) = if wall {
+        (Pace::Free, rounds)
+    } else {
+        (Pace::Counted, 1)
+    };
     let mut all: Vec<Vec<Measured>> = sides.iter().map(|_| Vec::new()).collect();
     for round in 1..=rounds {
         // Interleaved, so that a change in the host's load meets every side alike.

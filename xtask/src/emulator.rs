@@ -113,7 +113,10 @@ impl Emulator {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let last = heard.lines.last().map_or("", |line| line.text.as_str());
-                bail!("no '{wanted}' in {} s; the last line: {last}", limit.as_secs());
+                bail!(
+                    "no '{wanted}' in {} s; the last line: {last}",
+                    limit.as_secs()
+                );
             }
             heard = changed
                 .wait_timeout(heard, left)
@@ -202,8 +205,8 @@ impl Emulator {
     /// The control socket, connected and past its greeting.
     fn control(&mut self) -> Result<&mut UnixStream> {
         if self.control.is_none() {
-            let mut control = UnixStream::connect(&self.socket)
-                .context("cannot reach QEMU's control socket")?;
+            let mut control =
+                UnixStream::connect(&self.socket).context("cannot reach QEMU's control socket")?;
             control.set_read_timeout(Some(Duration::from_millis(100)))?;
             control.write_all(b"{\"execute\": \"qmp_capabilities\"}\n")?;
             read_until(&mut control, "\"return\": {")?;
@@ -265,7 +268,9 @@ fn read_until(control: &mut UnixStream, text: &str) -> Result<String> {
             Ok(length) => length,
             Err(_) => continue, // the read timeout
         };
-        answer.push_str(&String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()));
+        answer.push_str(&String::from_utf8_lossy(
+            bytes.get(..length).unwrap_or_default(),
+        ));
         if answer
             .find(text)
             .is_some_and(|at| answer.get(at..).is_some_and(|rest| rest.contains('\n')))

@@ -6,7 +6,7 @@ mod archive;
 mod arguments;
 mod bench;
 mod build;
-// mod check;
+mod check;
 mod debian;
 mod debug;
 mod dom0;
@@ -40,7 +40,8 @@ usage: ./x COMMAND
   test [--all] [--list] [--xen] [FILTER...]
                              the tests whose name contains a FILTER (default: all but the slow tail)
       --xen                    the whole-system tests on Debian's Xen: are the expectations true?
-  check [FILTER...]          format, lints, docs, sizes, layers
+  check [--write] [FILTER...]
+                             format, lints, docs, sizes, layers
   bench [--instructions | --wall [--rounds N]] [--no-bare] [--write]
                              the same dom0 on Xenolith, on Debian's Xen and without either
       --write                  put the table and the plot into docs/
@@ -69,7 +70,7 @@ fn command(mut arguments: Arguments) -> Result<bool> {
         "run" => run::command(arguments),
         "debug" => debug::command(arguments),
         "test" => test::command(arguments),
-        // "check" => check::command(arguments),
+        "check" => check::command(arguments),
         "bench" => bench::command(arguments),
         "image-size" => build::size_command(arguments),
         "help" | "--help" | "-h" => {

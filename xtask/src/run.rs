@@ -27,7 +27,9 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
         command.args(["-s", "-S"]);
         eprintln!("x: waiting for a debugger on port 1234");
     }
-    let status = command.status().context("cannot start qemu-system-x86_64")?;
+    let status = command
+        .status()
+        .context("cannot start qemu-system-x86_64")?;
     Ok(status.success())
 }
 
@@ -55,17 +57,30 @@ pub fn prepare(mut arguments: Arguments) -> Result<Prepared> {
         .words(&words)
         .processors(processors)
         .memory(memory)
-        .devices(["-drive".to_owned(), format!("file={},format=raw,if=virtio", disk.display())])
-        .devices(["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]);
+        .devices([
+            "-drive".to_owned(),
+            format!("file={},format=raw,if=virtio", disk.display()),
+        ])
+        .devices([
+            "-netdev",
+            "user,id=net",
+            "-device",
+            "virtio-net-pci,netdev=net,romfile=",
+        ]);
     Ok(Prepared { machine, image })
 }
 
 /// QEMU with the serial console on the terminal; Ctrl-a x ends it, Ctrl-a c gives its monitor.
 pub fn interactive(machine: &Machine) -> Command {
     let mut command = Command::new("qemu-system-x86_64");
-    command
-        .args(machine.arguments())
-        .args(["-display", "none", "-vga", "none", "-serial", "mon:stdio"]);
+    command.args(machine.arguments()).args([
+        "-display",
+        "none",
+        "-vga",
+        "none",
+        "-serial",
+        "mon:stdio",
+    ]);
     command
 }
 

@@ -32,7 +32,11 @@ impl Toolchain {
     /// Picks the first that works, and installs Debian's where none does.
     pub fn pick() -> Result<Self> {
         let sysroot = sysroot(Path::new("rustc"));
-        let has = |inside: &str| sysroot.as_ref().is_some_and(|path| path.join(inside).exists());
+        let has = |inside: &str| {
+            sysroot
+                .as_ref()
+                .is_some_and(|path| path.join(inside).exists())
+        };
         let core = if has(&format!("lib/rustlib/{TARGET}/lib")) {
             Core::Installed
         } else if has("lib/rustlib/src/rust/library/core") {
@@ -41,8 +45,8 @@ impl Toolchain {
             debian::install(debian::RUST)?;
             Core::FromDebian
         };
-        let has_linker = core != Core::FromDebian
-            && has("lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld");
+        let has_linker =
+            core != Core::FromDebian && has("lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld");
         if !has_linker {
             debian::install(&["lld"])?;
         }
@@ -81,10 +85,12 @@ impl Toolchain {
 
     /// Builds a package in a profile; gives the folder with its programs.
     pub fn build(&self, places: &Places, package: &str, profile: &str) -> Result<PathBuf> {
-        process::show(
-            self.cargo(places, "build")
-                .args(["--package", package, "--profile", profile]),
-        )?;
+        process::show(self.cargo(places, "build").args([
+            "--package",
+            package,
+            "--profile",
+            profile,
+        ]))?;
         Ok(places.target.join("bare").join(TARGET).join(profile))
     }
 }

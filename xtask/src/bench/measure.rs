@@ -54,7 +54,9 @@ pub fn measure(
         let Some((_, row)) = line.split_once("row ") else {
             break;
         };
-        let (name, value) = row.split_once(' ').context("a row has a name and a value")?;
+        let (name, value) = row
+            .split_once(' ')
+            .context("a row has a name and a value")?;
         measured.insert(name.to_owned(), value.trim().parse()?);
     }
     if let Some(kept) = memory_kept(&mut emulator, hypervisor)? {
@@ -114,7 +116,10 @@ pub fn median(runs: &[Measured]) -> Measured {
     let names = runs.iter().flat_map(BTreeMap::keys);
     let mut result = Measured::new();
     for name in names {
-        let mut values: Vec<f64> = runs.iter().filter_map(|run| run.get(name).copied()).collect();
+        let mut values: Vec<f64> = runs
+            .iter()
+            .filter_map(|run| run.get(name).copied())
+            .collect();
         values.sort_by(f64::total_cmp);
         if let Some(value) = values.get(values.len() / 2) {
             result.insert(name.clone(), *value);

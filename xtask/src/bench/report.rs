@@ -51,7 +51,11 @@ impl Report {
         let boot = crate::debian::unpacked(places, "xen-hypervisor-4.17-amd64")?.join("boot");
         let packed = crate::kernel::file_beginning(&boot, "xen-4.17-amd64.gz")?;
         size(&mut self.xen, rows::PACKED_SIZE, &packed)?;
-        size(&mut self.xen, rows::IMAGE_SIZE, &places.cache.join("xen.elf"))
+        size(
+            &mut self.xen,
+            rows::IMAGE_SIZE,
+            &places.cache.join("xen.elf"),
+        )
     }
 
     /// The table as Markdown, which reads well on a terminal too.
@@ -104,8 +108,14 @@ impl Report {
     /// Writes table and plot into `docs/`.
     pub fn write(&self, places: &Places) -> Result<()> {
         let (name, how) = match self.pace {
-            Pace::Counted => ("instructions", "counted exactly (`./x bench --instructions --write`)"),
-            Pace::Free => ("wall", "by the clock, medians of interleaved runs (`./x bench --wall --write`)"),
+            Pace::Counted => (
+                "instructions",
+                "counted exactly (`./x bench --instructions --write`)",
+            ),
+            Pace::Free => (
+                "wall",
+                "by the clock, medians of interleaved runs (`./x bench --wall --write`)",
+            ),
         };
         let folder = places.root.join("docs/bench");
         std::fs::create_dir_all(&folder)?;
@@ -121,7 +131,9 @@ impl Report {
             "# Benchmark, {how}\n\nGenerated: do not edit. What the columns mean stands in \
              [the benchmarks' page](../benchmarks.md).\n\n{}\n![Xenolith relative to Debian's \
              Xen]({name}.svg)\n",
-            self.table().lines().fold(String::new(), |page, line| format!("{page}| {line}\n")),
+            self.table()
+                .lines()
+                .fold(String::new(), |page, line| format!("{page}| {line}\n")),
         );
         let path = folder.join(format!("{name}.md"));
         std::fs::write(&path, page)?;

@@ -35,42 +35,68 @@ const fn mistake(
 }
 
 const MISTAKES: &[Mistake] = &[
-    mistake("no module", &["module", "dom0", "kernel"], |_, _, mut machine| {
-        machine.boot = Boot::Direct(Vec::new());
-        Ok(machine)
-    }),
-    mistake("a module that is no kernel", &["kernel", "ELF"], |context, test, machine| {
-        with_kernel(context, test, machine, |_| b"This is a text, not a kernel.\n".repeat(300))
-    }),
-    mistake("a truncated kernel", &["kernel", "truncated"], |context, test, machine| {
-        with_kernel(context, test, machine, |mut kernel| {
-            kernel.truncate(kernel.len() / 2);
-            kernel
-        })
-    }),
-    mistake("a corrupt kernel", &["kernel", "corrupt"], |context, test, machine| {
-        with_kernel(context, test, machine, |mut kernel| {
-            let middle = kernel.len() / 2;
-            for byte in kernel.iter_mut().skip(middle).take(4096) {
-                *byte ^= 0x5a;
-            }
-            kernel
-        })
-    }),
-    mistake("a kernel without Xen notes", &["kernel", "note"], |context, test, machine| {
-        with_kernel(context, test, machine, |_| elf_kernel(None))
-    }),
+    mistake(
+        "no module",
+        &["module", "dom0", "kernel"],
+        |_, _, mut machine| {
+            machine.boot = Boot::Direct(Vec::new());
+            Ok(machine)
+        },
+    ),
+    mistake(
+        "a module that is no kernel",
+        &["kernel", "ELF"],
+        |context, test, machine| {
+            with_kernel(context, test, machine, |_| {
+                b"This is a text, not a kernel.\n".repeat(300)
+            })
+        },
+    ),
+    mistake(
+        "a truncated kernel",
+        &["kernel", "truncated"],
+        |context, test, machine| {
+            with_kernel(context, test, machine, |mut kernel| {
+                kernel.truncate(kernel.len() / 2);
+                kernel
+            })
+        },
+    ),
+    mistake(
+        "a corrupt kernel",
+        &["kernel", "corrupt"],
+        |context, test, machine| {
+            with_kernel(context, test, machine, |mut kernel| {
+                let middle = kernel.len() / 2;
+                for byte in kernel.iter_mut().skip(middle).take(4096) {
+                    *byte ^= 0x5a;
+                }
+                kernel
+            })
+        },
+    ),
+    mistake(
+        "a kernel without Xen notes",
+        &["kernel", "note"],
+        |context, test, machine| with_kernel(context, test, machine, |_| elf_kernel(None)),
+    ),
     mistake(
         "a kernel that needs a feature we lack",
         &["kernel", "feature"],
         |context, test, machine| {
-            with_kernel(context, test, machine, |_| elf_kernel(Some("no_such_feature_at_all")))
+            with_kernel(context, test, machine, |_| {
+                elf_kernel(Some("no_such_feature_at_all"))
+            })
         },
     ),
-    mistake("dom0_mem above what there is", &["dom0_mem", "MiB"], |_, _, machine| {
-        Ok(machine.words("dom0_mem=64G,min:64G"))
+    mistake(
+        "dom0_mem above what there is",
+        &["dom0_mem", "MiB"],
+        |_, _, machine| Ok(machine.words("dom0_mem=64G,min:64G")),
+    ),
+    mistake("too little memory", &["memory", "MiB"], |_, _, machine| {
+        Ok(machine.memory(32))
     }),
-    mistake("too little memory", &["memory", "MiB"], |_, _, machine| Ok(machine.memory(32))),
     mistake("a CPU without NX", &["CPU", "NX"], |_, _, mut machine| {
         machine.cpu = format!("{CPU},-nx");
         Ok(machine)
@@ -81,9 +107,11 @@ const MISTAKES: &[Mistake] = &[
         line: &["console="],
         goes_on: true,
     },
-    mistake("ACPI tables that are broken", &["ACPI"], |context, test, machine| {
-        broken_acpi(context, test, machine)
-    }),
+    mistake(
+        "ACPI tables that are broken",
+        &["ACPI"],
+        |context, test, machine| broken_acpi(context, test, machine),
+    ),
 ];
 
 /// A test a mistake; and an unknown option, which is only warned about.
@@ -95,12 +123,15 @@ pub fn jobs() -> Vec<Job> {
             Job::one(name, |context, test| shows(context, test, mistake))
         })
         .collect();
-    jobs.push(Job::one("bad input/an unknown option is named and ignored", |context, test| {
-        let machine = context.machine("poweroff")?.words("no_such_option=3");
-        let mut emulator = context.start(test, &machine)?;
-        emulator.wait_for(&["no_such_option"], LIMIT)?;
-        emulator.wait_for(&["dom0: passed"], LIMIT * 2).map(drop)
-    }));
+    jobs.push(Job::one(
+        "bad input/an unknown option is named and ignored",
+        |context, test| {
+            let machine = context.machine("poweroff")?.words("no_such_option=3");
+            let mut emulator = context.start(test, &machine)?;
+            emulator.wait_for(&["no_such_option"], LIMIT)?;
+            emulator.wait_for(&["dom0: passed"], LIMIT * 2).map(drop)
+        },
+    ));
     jobs
 }
 
@@ -116,7 +147,10 @@ fn shows(context: &Context, test: &str, mistake: &Mistake) -> Result<()> {
         // The command line is echoed; an echo of the mistake is no message about it.
         let echo = line.contains("com1=");
         let text = line.to_lowercase();
-        let all = mistake.line.iter().all(|word| text.contains(&word.to_lowercase()));
+        let all = mistake
+            .line
+            .iter()
+            .all(|word| text.contains(&word.to_lowercase()));
         if all && !echo {
             break;
         }
@@ -138,7 +172,11 @@ fn with_kernel(
     mut machine: Machine,
     change: fn(Vec<u8>) -> Vec<u8>,
 ) -> Result<Machine> {
-    let path = file(context, test, &change(std::fs::read(&context.dom0()?.kernel)?))?;
+    let path = file(
+        context,
+        test,
+        &change(std::fs::read(&context.dom0()?.kernel)?),
+    )?;
     if let Boot::Direct(modules) = &mut machine.boot {
         let (kernel, _) = modules.first_mut().context("the machine has a kernel")?;
         *kernel = path;
@@ -180,7 +218,14 @@ fn elf_kernel(feature: Option<&str>) -> Vec<u8> {
     for (kind, flags, offset, bytes, alignment) in segments {
         word(&mut file, kind);
         word(&mut file, flags);
-        for value in [offset, BASE + offset, BASE + offset, bytes, bytes, alignment] {
+        for value in [
+            offset,
+            BASE + offset,
+            BASE + offset,
+            bytes,
+            bytes,
+            alignment,
+        ] {
             long(&mut file, value);
         }
     }

@@ -29,8 +29,8 @@ pub fn jobs() -> Vec<Job> {
 fn boot(processors: u32, memory: u32) -> Job {
     let name = format!("dom0/boots with {processors} processors and {memory} MiB");
     Job::one(name, move |context, test| {
-        // The kernel keeps a part for itself before it counts; a tenth and 100 MiB are generous.
-        let least = memory - memory / 10 - 100;
+        // The kernel keeps a part for itself before it counts; 15 % and 100 MiB are generous.
+        let least = memory - memory * 15 / 100 - 100;
         let machine = context
             .machine("boot")?
             .processors(processors)
@@ -42,26 +42,32 @@ fn boot(processors: u32, memory: u32) -> Job {
 
 /// `dom0_mem` and `dom0_max_vcpus` give dom0 less than the machine has.
 fn limited() -> Job {
-    Job::one("dom0/gets what dom0_mem and dom0_max_vcpus say", |context, test| {
-        let machine = context
-            .machine("boot")?
-            .processors(4)
-            .memory(2048)
-            .words("dom0_mem=512M,max:512M dom0_max_vcpus=2")
-            .kernel_words("cpus=2 least=350");
-        context.passes(test, &machine, BOOT).map(drop)
-    })
+    Job::one(
+        "dom0/gets what dom0_mem and dom0_max_vcpus say",
+        |context, test| {
+            let machine = context
+                .machine("boot")?
+                .processors(4)
+                .memory(2048)
+                .words("dom0_mem=512M,max:512M dom0_max_vcpus=2")
+                .kernel_words("cpus=2 least=350");
+            context.passes(test, &machine, BOOT).map(drop)
+        },
+    )
 }
 
 /// A minute of work on four processors, with the hypervisor's own assertions on.
 pub fn long_jobs() -> Vec<Job> {
-    vec![Job::one("dom0/churns on four processors for a minute", |context, test| {
-        let hypervisor = context.hypervisor(Profile::Checked)?;
-        let machine = Machine::with_dom0(&hypervisor, context.dom0()?, "churn")
-            .processors(4)
-            .memory(1024)
-            .kernel_words(&format!("seconds={CHURN}"));
-        let limit = Duration::from_secs(CHURN * 4);
-        context.passes(test, &machine, limit).map(drop)
-    })]
+    vec![Job::one(
+        "dom0/churns on four processors for a minute",
+        |context, test| {
+            let hypervisor = context.hypervisor(Profile::Checked)?;
+            let machine = Machine::with_dom0(&hypervisor, context.dom0()?, "churn")
+                .processors(4)
+                .memory(1024)
+                .kernel_words(&format!("seconds={CHURN}"));
+            let limit = Duration::from_secs(CHURN * 4);
+            context.passes(test, &machine, limit).map(drop)
+        },
+    )]
 }

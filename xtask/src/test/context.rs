@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 /// How long a boot to dom0's scenario may take on a busy machine.
-pub const BOOT: Duration = Duration::from_secs(120);
+pub const BOOT: Duration = Duration::from_secs(200);
 
 type Once<T> = OnceLock<Result<T, String>>;
 
@@ -76,7 +76,13 @@ impl Context {
     pub fn log(&self, test: &str) -> Result<PathBuf> {
         let name: String = test
             .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' })
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || c == '.' {
+                    c
+                } else {
+                    '-'
+                }
+            })
             .collect();
         Ok(self.places.made("test-logs")?.join(format!("{name}.log")))
     }
@@ -97,7 +103,9 @@ impl Context {
 
 /// Waits for the scenario to end well.
 pub fn scenario_passes(emulator: &mut Emulator, limit: Duration) -> Result<()> {
-    let line = emulator.wait_for(&["dom0: passed", "dom0: failed"], limit)?.text;
+    let line = emulator
+        .wait_for(&["dom0: passed", "dom0: failed"], limit)?
+        .text;
     match line.split_once("dom0: failed: ") {
         Some((_, why)) => bail!("{why}"),
         None => Ok(()),

@@ -53,17 +53,47 @@ const VIRTIO_NET: &str = "-netdev user,id=net -device virtio-net-pci,netdev=net,
 const E1000: &str = "-netdev user,id=net -device e1000,netdev=net,romfile=";
 
 const DISKS: &[Device] = &[
-    device("virtio disk by MSI", "virtio-disk", "virtio", VIRTIO_DISK, "msi"),
-    device("virtio disk by line interrupt", "virtio-disk", "virtio", VIRTIO_DISK, "line"),
+    device(
+        "virtio disk by MSI",
+        "virtio-disk",
+        "virtio",
+        VIRTIO_DISK,
+        "msi",
+    ),
+    device(
+        "virtio disk by line interrupt",
+        "virtio-disk",
+        "virtio",
+        VIRTIO_DISK,
+        "line",
+    ),
     device("AHCI disk by MSI", "ahci", "ahci", AHCI, "msi"),
     device("AHCI disk by line interrupt", "ahci", "ahci", AHCI, "line"),
     device("IDE disk by line interrupt", "ide", "ata_piix", IDE, "line"),
 ];
 
 const CARDS: &[Device] = &[
-    device("virtio network by MSI", "virtio-net", "virtio", VIRTIO_NET, "msi"),
-    device("virtio network by line interrupt", "virtio-net", "virtio", VIRTIO_NET, "line"),
-    device("e1000 network by line interrupt", "e1000", "eth0", E1000, "line"),
+    device(
+        "virtio network by MSI",
+        "virtio-net",
+        "virtio",
+        VIRTIO_NET,
+        "msi",
+    ),
+    device(
+        "virtio network by line interrupt",
+        "virtio-net",
+        "virtio",
+        VIRTIO_NET,
+        "line",
+    ),
+    device(
+        "e1000 network by line interrupt",
+        "e1000",
+        "eth0",
+        E1000,
+        "line",
+    ),
 ];
 
 /// A test a device.
@@ -81,7 +111,11 @@ pub fn jobs() -> Vec<Job> {
 
 /// The kernel words that every device test has.
 fn words(device: &Device, sum: &str) -> String {
-    let without_msi = if device.interrupts == "line" { "pci=nomsi" } else { "" };
+    let without_msi = if device.interrupts == "line" {
+        "pci=nomsi"
+    } else {
+        ""
+    };
     format!(
         "modules={} driver={} interrupts={} sum={sum} {without_msi}",
         device.modules, device.driver, device.interrupts
@@ -90,7 +124,11 @@ fn words(device: &Device, sum: &str) -> String {
 
 fn reads_disk(context: &Context, test: &str, device: &Device) -> Result<()> {
     let (disk, sum) = disk(context)?;
-    let name = if device.modules == "virtio-disk" { "vda" } else { "sda" };
+    let name = if device.modules == "virtio-disk" {
+        "vda"
+    } else {
+        "sda"
+    };
     let qemu = device.words.replace("DISK", &disk.display().to_string());
     let machine = context
         .machine("disk")?
@@ -131,7 +169,10 @@ fn disk(context: &Context) -> Result<(PathBuf, String)> {
 }
 
 fn noise_file(context: &Context, name: &str) -> Result<PathBuf> {
-    Ok(context.places.made("test-data")?.join(format!("{name}.raw")))
+    Ok(context
+        .places
+        .made("test-data")?
+        .join(format!("{name}.raw")))
 }
 
 /// Makes the file of noise if it is missing and gives its MD5 sum, which busybox computes quickly.

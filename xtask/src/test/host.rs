@@ -50,12 +50,20 @@ fn crate_tests(context: &Context, report: &Report, folder: &str) -> Result<()> {
     let mut failed = false;
     for (name, good) in text.lines().filter_map(result_line) {
         failed |= !good;
-        let result = if good { Ok(()) } else { Err(reason(&text, name, &log)) };
+        let result = if good {
+            Ok(())
+        } else {
+            Err(reason(&text, name, &log))
+        };
         report.result(&format!("host/{folder} {name}"), None, result);
     }
     if !output.status.success() && !failed {
         let error = errors.lines().find(|line| line.starts_with("error"));
-        bail!("{} [{}]", error.unwrap_or("cargo test failed"), log.display());
+        bail!(
+            "{} [{}]",
+            error.unwrap_or("cargo test failed"),
+            log.display()
+        );
     }
     Ok(())
 }

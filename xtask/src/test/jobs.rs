@@ -75,7 +75,9 @@ impl Report {
     /// Prints the line of a test and counts it.
     pub fn result(&self, name: &str, took: Option<Duration>, result: Result<(), String>) {
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
-        let time = took.map_or(String::new(), |took| format!(" ({:.1} s)", took.as_secs_f64()));
+        let time = took.map_or(String::new(), |took| {
+            format!(" ({:.1} s)", took.as_secs_f64())
+        });
         let line = match result {
             Ok(()) => {
                 totals.0 += 1;
@@ -99,7 +101,12 @@ impl Report {
 /// Runs the jobs, two at a time, in their order.
 pub fn run(context: &Context, jobs: Vec<Job>, report: &Report) {
     let queue = Mutex::new(VecDeque::from(jobs));
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let next = || {
+        queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    };
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {

@@ -18,7 +18,10 @@ pub fn jobs(context: &Context) -> Vec<Job> {
         Job::one("power/an idle machine halts its processors", idle),
     ];
     if !context.reference {
-        jobs.push(Job::one("power/a crash of dom0 reboots without noreboot", crash_reboots));
+        jobs.push(Job::one(
+            "power/a crash of dom0 reboots without noreboot",
+            crash_reboots,
+        ));
     }
     jobs
 }
@@ -74,7 +77,10 @@ fn idle(context: &Context, test: &str) -> Result<()> {
     thread::sleep(Duration::from_secs(10));
     let used = emulator.processor_time()?.saturating_sub(before);
     if used > Duration::from_secs(1) {
-        bail!("an idle machine used {:.1} s of processor time in 10 s", used.as_secs_f64());
+        bail!(
+            "an idle machine used {:.1} s of processor time in 10 s",
+            used.as_secs_f64()
+        );
     }
     Ok(())
 }

@@ -139,7 +139,10 @@ fn run_plain(
         let unseen = |name: &&&str| !done.seen.iter().any(|seen| seen == **name);
         let mut gone: Vec<String> = done.seen.clone();
         if let Err(error) = &done.ended {
-            let culprit = done.running.as_deref().or(asked.iter().find(unseen).copied());
+            let culprit = done
+                .running
+                .as_deref()
+                .or(asked.iter().find(unseen).copied());
             let name = culprit.unwrap_or_default().to_owned();
             let reason = format!("{error:#} [{}]", context.log(&test)?.display());
             report.result(&format!("{prefix}/{name}"), None, Err(reason));
@@ -147,7 +150,11 @@ fn run_plain(
         } else {
             // What was asked for and neither passed nor failed was not there.
             for name in asked.iter().filter(unseen) {
-                report.result(&format!("{prefix}/{name}"), None, Err("never ran".to_owned()));
+                report.result(
+                    &format!("{prefix}/{name}"),
+                    None,
+                    Err("never ran".to_owned()),
+                );
                 gone.push((*name).to_owned());
             }
         }
@@ -227,7 +234,9 @@ fn crashes(
     let machine = machine(hypervisor, guest, &format!("only={case}"));
     let mut emulator = context.start(test, &machine)?;
     emulator.wait_for(&["EXPECT-CRASH"], BOOT)?;
-    let line = emulator.wait_for(&["crashed", "CASE ", "SUITE "], CASE)?.text;
+    let line = emulator
+        .wait_for(&["crashed", "CASE ", "SUITE "], CASE)?
+        .text;
     if !line.contains("crashed") {
         bail!("{line}");
     }

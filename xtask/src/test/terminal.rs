@@ -12,7 +12,10 @@ const SWITCH: &str = "\x01\x01\x01";
 pub fn jobs() -> Vec<Job> {
     vec![
         Job::one("console/what is typed reaches dom0", typed),
-        Job::one("console/three Ctrl-a reach the hypervisor and come back", switched),
+        Job::one(
+            "console/three Ctrl-a reach the hypervisor and come back",
+            switched,
+        ),
     ]
 }
 

@@ -5,7 +5,10 @@ use super::{median, number_after, Measured};
 
 #[test]
 fn numbers_end_where_digits_do() {
-    assert_eq!(number_after("(XEN) System RAM: 3071MB", "RAM: ").unwrap(), 3071.0);
+    assert_eq!(
+        number_after("(XEN) System RAM: 3071MB", "RAM: ").unwrap(),
+        3071.0
+    );
     assert_eq!(number_after("  12.5kB free", "").unwrap(), 12.5);
     assert!(number_after("none", "RAM: ").is_err());
 }
