@@ -3,6 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use vocabulary::{refuse, DomainId, Errno, Port, Refused, VcpuId};
+use xen_abi::xen;
 
 use crate::channel::{Binding, Channel, Consumer};
 use crate::effects::Effects;
@@ -12,7 +13,8 @@ use crate::slot::OPERAND_LIMIT;
 use crate::table::EventTable;
 
 /// Virtual interrupts that each vCPU has of its own: TIMER, DEBUG, XENOPROF, XENPMU (public `xen.h`, "V.").
-const PER_VCPU: u32 = 1 << 0 | 1 << 1 | 1 << 7 | 1 << 13;
+const PER_VCPU: u32 =
+    1 << xen::VIRQ_TIMER | 1 << xen::VIRQ_DEBUG | 1 << xen::VIRQ_XENOPROF | 1 << xen::VIRQ_XENPMU;
 
 /// Whether a virtual interrupt is one a vCPU; else it is one a domain.
 pub const fn virq_is_per_vcpu(virq: u32) -> bool {

@@ -12,6 +12,7 @@ use core::ops::Range;
 use spin::mutex::SpinMutexGuard;
 use spin::rwlock::RwLockReadGuard;
 use vocabulary::{refuse, Errno, Port, Refused, VcpuId};
+use xen_abi::event_channel as abi;
 
 use crate::effects::Effects;
 use crate::number::{CONTROL_BLOCK_BYTES, LINK_BITS, PRIORITIES, WORDS_PER_PAGE};
@@ -21,13 +22,13 @@ use crate::table::EventTable;
 use crate::two_level::{self, Raised};
 
 /// The event happened and was not consumed.
-pub(crate) const PENDING: u32 = 1 << 31;
+pub(crate) const PENDING: u32 = 1 << abi::EVTCHN_FIFO_PENDING;
 /// The guest does not want to be told.
-pub(crate) const MASKED: u32 = 1 << 30;
+pub(crate) const MASKED: u32 = 1 << abi::EVTCHN_FIFO_MASKED;
 /// The event is on a queue.
-pub(crate) const LINKED: u32 = 1 << 29;
+pub(crate) const LINKED: u32 = 1 << abi::EVTCHN_FIFO_LINKED;
 /// The link is about to change: a guest that sees it waits.
-pub(crate) const BUSY: u32 = 1 << 28;
+pub(crate) const BUSY: u32 = 1 << abi::EVTCHN_FIFO_BUSY;
 /// The next port on the queue.
 pub(crate) const LINK: u32 = (1 << LINK_BITS) - 1;
 

@@ -12,8 +12,7 @@
 //!
 //! 1. the table's *control* lock: binding, closing, FIFO set-up. Never taken by a send. It is held while
 //!    memory is allocated, never while a page guard is dropped.
-//! 2. a *port's* lock, one bit in the word that is the port's whole state. No two are ever held at once,
-//!    in one table or in two, except that nothing is below the second of them but itself.
+//! 2. a *port's* lock, one bit in the word that is the port's whole state. No two are ever held at once.
 //! 3. an array page's reader count (FIFO only), then the *queue* locks of at most two vCPUs of one domain,
 //!    in the order of their numbers.
 //!

@@ -9,7 +9,7 @@ use spin::{Once, RwLock};
 use vocabulary::{refuse, DomainId, Errno, Port, Refusal, Refused, VcpuId};
 
 use crate::channel::{Binding, Channel, Consumer};
-use crate::fifo::Queues;
+use crate::fifo::{self, Queues};
 use crate::number::{FIFO_PORTS, TWO_LEVEL_PORTS, VIRQS, WORDS_PER_PAGE};
 use crate::poll::Pollers;
 use crate::shared::{SharedInfo, SharedPage};
@@ -144,11 +144,10 @@ impl<P: SharedPage> EventTable<P> {
     /// Whether the event is pending and whether it is masked, for a debug dump.
     pub fn pending_and_masked(&self, info: &impl SharedInfo, port: Port) -> (bool, bool) {
         if self.is_fifo() {
-            let word = self.event_word(port).map_or(0, |word| word.load());
-            (
-                word & crate::fifo::PENDING != 0,
-                word & crate::fifo::MASKED != 0,
-            )
+            match self.event_word(port).map(|word| word.load()) {
+                Some(word) => (word & fifo::PENDING != 0, word & fifo::MASKED != 0),
+                None => (self.channel(port).is_some_and(|now| now.deferred), false),
+            }
         } else {
             (
                 two_level::is_pending(info, port),

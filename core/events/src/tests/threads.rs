@@ -1,0 +1,121 @@
+//! Senders, a mover and consumers at once: no event is lost, no queue is broken.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+
+use vocabulary::{Port, VcpuId};
+
+use super::mock::{connect, send_between, Guest};
+use crate::{Closer, Effect};
+
+const VCPUS: u32 = 3;
+const PORTS: usize = 6;
+const ROUNDS: u32 = 20_000;
+
+/// Senders count, then send; whoever consumes an event takes the count. At the end no count is left.
+fn nothing_is_lost(far: &Guest) {
+    let near = Guest::new(1, 1, 1023);
+    let ports: Vec<_> = (0..PORTS).map(|_| connect(&near, far)).collect();
+    let counts: Vec<_> = (0..64).map(|_| AtomicU32::new(0)).collect();
+    let sending = AtomicBool::new(true);
+    let take = |found: Vec<u32>| {
+        for port in found {
+            counts[port as usize].store(0, SeqCst);
+        }
+    };
+    std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..2)
+            .map(|sender| {
+                let (near, ports, counts) = (&near, &ports, &counts);
+                scope.spawn(move || {
+                    for round in 0..ROUNDS {
+                        let (from, to) = ports[(round as usize * 7 + sender) % PORTS];
+                        counts[to.0 as usize].fetch_add(1, SeqCst);
+                        for effect in send_between(near, far, from) {
+                            assert!(matches!(effect, Effect::Notify(_)));
+                        }
+                    }
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            let mut round = 0;
+            while sending.load(SeqCst) {
+                let (_, port) = ports[round % PORTS];
+                far.table
+                    .bind_vcpu(port, VcpuId(round as u32 / 3 % VCPUS))
+                    .unwrap();
+                let _ = far.table.set_priority(port, round as u32 / 5 % 16);
+                round += 1;
+                std::thread::yield_now();
+            }
+        });
+        for vcpu in 0..VCPUS {
+            let (sending, take) = (&sending, &take);
+            scope.spawn(move || {
+                while sending.load(SeqCst) {
+                    if far.info.upcall[vcpu as usize].load(SeqCst) != 0 {
+                        take(far.drain(vcpu));
+                    } else {
+                        std::thread::yield_now();
+                    }
+                }
+            });
+        }
+        senders
+            .into_iter()
+            .for_each(|sender| sender.join().unwrap());
+        sending.store(false, SeqCst);
+    });
+    take(far.drain_all());
+    assert!(counts.iter().all(|count| count.load(SeqCst) == 0));
+}
+
+#[test]
+fn two_level_loses_nothing() {
+    nothing_is_lost(&Guest::new(2, VCPUS, 1023));
+}
+
+#[test]
+fn fifo_loses_nothing() {
+    let mut far = Guest::new(2, VCPUS, 1023);
+    far.start_fifo();
+    nothing_is_lost(&far);
+}
+
+#[test]
+fn connecting_and_closing_from_both_sides_ends_clean() {
+    let (near, far) = (Guest::new(1, 1, 1023), Guest::new(2, 1, 1023));
+    let close = |guest: &Guest, other: &Guest, port: Port| {
+        if let Ok(closed) = guest.table.close(&guest.info, port, Closer::Guest) {
+            closed
+                .hang_up
+                .into_iter()
+                .for_each(|news| other.table.peer_closed(news));
+        }
+    };
+    let waiting = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..ROUNDS {
+                let port = far.table.alloc_unbound(near.table.domain()).unwrap();
+                waiting.store(port.0, SeqCst);
+                let _ = far.table.send(&far.info, port);
+                close(&far, &near, port);
+            }
+        });
+        scope.spawn(|| {
+            for _ in 0..ROUNDS {
+                let target = Port(waiting.load(SeqCst));
+                let bound = near.table.bind_interdomain(&near.info, &far.table, target);
+                if let Ok((port, effects)) = bound {
+                    effects.for_each(drop);
+                    close(&near, &far, port);
+                }
+            }
+        });
+    });
+    for guest in [&near, &far] {
+        assert_eq!(guest.table.next_open(Port(0)), None);
+        assert_eq!(guest.info.pending[0].load(SeqCst), 0);
+    }
+}
