@@ -442,7 +442,15 @@ impl<R: Registers> Context<'_, R> {
         };
         let register = match self.instruction.mnemonic() {
             Mnemonic::Lmsw => {
-                return Some(Privileged::LoadMachineStatus { source: place()? });
+                // The register form names a whole register but reads 16 bits, as the memory form does.
+                let source = match place()? {
+                    Place::Register(register) => Place::Register(RegisterPart {
+                        width: Width::Word,
+                        ..register
+                    }),
+                    memory => memory,
+                };
+                return Some(Privileged::LoadMachineStatus { source });
             }
             Mnemonic::Smsw => {
                 let destination = place()?;
