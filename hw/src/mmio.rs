@@ -49,6 +49,11 @@ impl Mmio {
         Some(Self { base, length })
     }
 
+    /// Virtual address of the first register.
+    pub(crate) const fn address(&self) -> VirtAddr {
+        self.base
+    }
+
     /// Reads the 32-bit register at `offset`; all ones outside the range, as a bus answers where no device is.
     pub fn read_u32(&self, offset: usize) -> u32 {
         match self.at::<u32>(offset) {

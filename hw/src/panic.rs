@@ -43,5 +43,6 @@ fn panic(information: &core::panic::PanicInfo<'_>) -> ! {
     console::print(format_args!(
         "\nXenolith has a bug and cannot go on: {information}\n"
     ));
+    crate::backtrace::print_here();
     last_act()
 }

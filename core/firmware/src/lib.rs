@@ -8,6 +8,7 @@ extern crate alloc;
 
 pub mod acpi;
 pub mod boot;
+pub mod clock;
 mod memory;
 
 pub use memory::FirmwareMemory;

@@ -283,12 +283,14 @@ boot_level3_low_high:   .skip 4096
 boot_level2_low_high:   .skip 16384
 boot_level3_image_high: .skip 4096
 boot_level2_image_high: .skip 4096
+.balign 65536                           // as the other stacks, so that a backtrace knows its end
 boot_stack_start:
     .skip 65536
 .global boot_stack_end
 boot_stack_end:
 
 // The same tables by machine address, as code without paging sees them.
+.global boot_level4
 .set boot_level4, boot_level4_high - {image_delta}
 .set boot_level3_low, boot_level3_low_high - {image_delta}
 .set boot_level2_low, boot_level2_low_high - {image_delta}
