@@ -72,7 +72,8 @@ global_asm!(
     "and rsp, -16",
     "call {handle}",
     "mov rsp, rbx",
-    // Leaves by the iret hypercall with the frame at RSP.
+    "mov qword ptr [rsp + {error}], 0",
+    // Leaves by the iret hypercall with the frame at RSP; its error code is the call's flags.
     "kit_return:",
     "pop r15",
     "pop r14",
@@ -90,8 +91,6 @@ global_asm!(
     "add rsp, 8",
     "pop rcx",
     "pop r11",
-    "add rsp, 8",
-    "push 0",
     "push rcx",
     "push r11",
     "push rax",
@@ -146,6 +145,7 @@ global_asm!(
     "jmp kit_return",
     ".popsection",
     handle = sym crate::trap::handle,
+    error = const core::mem::offset_of!(crate::trap::Frame, error),
     frame_size = const core::mem::size_of::<crate::trap::Frame>(),
 );
 

@@ -89,7 +89,7 @@ pub fn start_frame() -> Frame {
     }
 }
 
-/// Enters user mode by the iret hypercall; the frame of whatever bounced back is the answer.
+/// Enters user mode by the iret hypercall, `frame.error` being the call's flags; the frame of whatever bounced back is the answer.
 pub fn run(frame: &Frame) -> Frame {
     let area = area();
     let bounce = area_address(area.id as usize) + BOUNCE_STACK as u64;

@@ -3,13 +3,23 @@
 #![no_std]
 #![no_main]
 
+mod calls;
+mod channels;
+mod clocks;
 mod descriptors;
 mod emulated;
 mod emulated_writes;
+mod fifo;
+mod grant_copies;
+mod granting;
 mod mmu_entries;
+mod processors;
 mod registers;
+mod reservations;
+mod scheduling;
 mod tables;
 mod traps;
+mod user_mode;
 mod version;
 
 use guest_kit::case::{run_suite, Group};
@@ -25,6 +35,16 @@ const GROUPS: &[Group] = &[
     traps::GROUP,
     emulated::GROUP,
     registers::GROUP,
+    user_mode::GROUP,
+    channels::GROUP,
+    fifo::GROUP,
+    granting::GROUP,
+    grant_copies::GROUP,
+    reservations::GROUP,
+    scheduling::GROUP,
+    clocks::GROUP,
+    processors::GROUP,
+    calls::GROUP,
 ];
 
 fn main() {
