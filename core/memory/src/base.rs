@@ -23,7 +23,6 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         budget: &mut Budget,
     ) -> Attempt<()> {
         self.finish(paging, budget)?;
-        budget.spend(1)?;
         self.take_table(paging, mfn, level, budget)?;
         let Some(page) = self.frames.get(mfn) else {
             return Ok(());

@@ -22,20 +22,17 @@ impl Budget {
         Self(u32::MAX)
     }
 
-    /// Takes `entries` off. Fails only when nothing was left at all: the last piece of work may overdraw, so
-    /// that the smallest budget still gets something done.
+    /// Whether anything is left: asked before each piece of work, which is charged for when it is done. The
+    /// last piece may overdraw, so that the smallest budget still gets something done.
     #[inline]
-    pub fn spend(&mut self, entries: u32) -> Result<(), Exhausted> {
+    pub fn check(&self) -> Result<(), Exhausted> {
         if self.0 == 0 {
             return Err(Exhausted);
-        }
-        if self.0 != u32::MAX {
-            self.0 = self.0.saturating_sub(entries);
         }
         Ok(())
     }
 
-    /// Takes `entries` off for work that is already done.
+    /// Takes `entries` off for work that is done.
     #[inline]
     pub fn charge(&mut self, entries: u32) {
         if self.0 != u32::MAX {

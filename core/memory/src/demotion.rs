@@ -119,13 +119,14 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
                 end = FIRST_HYPERVISOR_SLOT;
                 continue;
             }
-            if budget.spend(1).is_err() {
+            if budget.check().is_err() {
                 return Err(index + 1);
             }
             let entry = self.memory.read(mfn, index);
             if self.put_table(frame(entry), below, budget).is_err() {
                 return Err(index + 1);
             }
+            budget.charge(1);
             end = index;
         }
         Ok(())

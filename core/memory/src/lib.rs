@@ -57,3 +57,6 @@ pub use paging::{Mmu, Paging};
 pub use reference::{PageRef, WritableRef};
 pub use update::{index_of, permits, EntryUpdate, Mode, Updated};
 pub use walk::L1Slot;
+
+#[cfg(test)]
+mod tests;

@@ -330,10 +330,11 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         below: Level,
         budget: &mut Budget,
     ) -> Attempt<()> {
-        budget.spend(1)?;
+        budget.check()?;
         let entry = self.memory.read(mfn, index);
         let adjusted = check_upper(entry)?;
         self.take_table(paging, frame(entry), below, budget)?;
+        budget.charge(1);
         if adjusted != entry {
             self.memory.swap(mfn, index, adjusted);
         }

@@ -23,7 +23,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
     ) -> Attempt<()> {
         loop {
             self.finish(paging, budget)?;
-            budget.spend(1)?;
+            budget.check()?;
             let mfn = match paging.relinquishing {
                 Some(mfn) => mfn,
                 None => {
@@ -38,6 +38,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
                 }
             };
             self.relinquish_frame(paging, mfn, budget)?;
+            budget.charge(1);
             paging.relinquishing = None;
             self.release(mfn);
         }

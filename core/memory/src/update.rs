@@ -241,7 +241,6 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             new = check_upper(new)?;
             same = current & PRESENT != 0 && (current ^ new) & ADDRESS == 0;
             if !same {
-                budget.spend(1)?;
                 self.take_table(paging, frame(new), below, budget)?;
                 taken = true;
             }
