@@ -29,6 +29,14 @@ pub enum Usage {
     CopyThrough,
 }
 
+/// A borrower's wish.
+#[derive(Clone, Copy)]
+struct Wish {
+    borrower: DomainId,
+    write: bool,
+    usage: Usage,
+}
+
 /// A hold on an entry, counted and marked in the shared word. Dropping it gives the entry back.
 #[must_use = "a pin is released when dropped"]
 pub(crate) struct Pin<'t, F: SharedFrame> {
@@ -44,6 +52,11 @@ impl<'t, F: SharedFrame> Pin<'t, F> {
     /// The table of the lender.
     pub fn table(&self) -> &'t GrantTable<F> {
         self.table
+    }
+
+    /// The machine frame an earlier mapping found.
+    pub fn machine(&self) -> Option<Mfn> {
+        (self.terms.machine != Mfn::INVALID).then_some(self.terms.machine)
     }
 
     /// The entry.
@@ -65,7 +78,9 @@ impl<'t, F: SharedFrame> Pin<'t, F> {
     pub fn into_mapping(self, machine: Mfn) {
         if let Some(record) = self.table.record(self.reference) {
             if let Some(terms) = &mut record.lock().use_ {
-                terms.machine.get_or_insert(machine);
+                if terms.machine == Mfn::INVALID {
+                    terms.machine = machine;
+                }
             }
         }
         core::mem::forget(self);
@@ -93,51 +108,24 @@ impl<F: SharedFrame> GrantTable<F> {
         if self.changing.load(Ordering::SeqCst) {
             return deny(Status::Again, "the grant table's version is being changed");
         }
-        if reference.0 >= self.entry_count() {
-            return deny(Status::BadReference, "no such grant entry");
+        if active.transfer {
+            return deny(
+                Status::General,
+                "a transfer into the grant entry is under way",
+            );
         }
         let entry = self.entry(reference)?;
-        let terms = match active.use_ {
-            Some(terms) if !active.pins.is_empty() => {
-                if terms.borrower != borrower {
-                    return deny(
-                        Status::General,
-                        "the grant entry is in use by another domain",
-                    );
-                }
-                check_usage(&terms.lent, usage)?;
-                if write && !active.pins.has_writers() {
-                    mark(&entry, borrower, true, usage, &active)?;
-                }
-                terms
-            }
-            _ if active.transfer => {
-                return deny(
-                    Status::General,
-                    "a transfer into the grant entry is under way",
-                );
-            }
-            _ => {
-                let header = mark(&entry, borrower, write, usage, &active)?;
-                match entry.lent(header) {
-                    Ok(lent) => Use {
-                        borrower,
-                        lent,
-                        machine: None,
-                        cache: header.flags & CACHE,
-                    },
-                    Err(denied) => {
-                        entry.clear_in_use(stale_flags(&active));
-                        return Err(denied);
-                    }
-                }
-            }
+        let wish = Wish {
+            borrower,
+            write,
+            usage,
         };
-        let counted = active.pins.add(kinds, write);
-        if counted.is_err() {
-            entry.clear_in_use(stale_flags(&active));
-        }
-        counted?;
+        let pins = active.pins.plus(kinds, write)?;
+        let terms = match active.use_ {
+            Some(terms) => join(&entry, wish, &active, terms)?,
+            None => open(&entry, wish, &active)?,
+        };
+        active.pins = pins;
         active.use_ = Some(terms);
         Ok(Pin {
             table: self,
@@ -154,8 +142,9 @@ impl<F: SharedFrame> GrantTable<F> {
             return;
         };
         let mut active = record.lock();
-        active.pins.remove(kinds, write);
-        let flags = stale_flags(&active);
+        let before = stale_flags(&active);
+        active.pins = active.pins.minus(kinds, write);
+        let flags = stale_flags(&active) & !before;
         if active.pins.is_empty() {
             active.use_ = None;
         }
@@ -197,48 +186,72 @@ fn check_usage(lent: &Lent, usage: Usage) -> Granted<()> {
     }
 }
 
-/// Whether a header lends to `borrower` what it wants.
-fn check_header(
-    version: Version,
-    header: Header,
-    borrower: DomainId,
-    write: bool,
-    usage: Usage,
-) -> Granted<()> {
+/// Pins an entry that is in use already, on the terms that were found first.
+fn join<F: SharedFrame>(
+    entry: &Entry<'_, F>,
+    wish: Wish,
+    active: &Active,
+    terms: Use,
+) -> Granted<Use> {
+    if terms.borrower != wish.borrower {
+        return deny(
+            Status::General,
+            "the grant entry is in use by another domain",
+        );
+    }
+    check_usage(&terms.lent, wish.usage)?;
+    if wish.write && !active.pins.has_writers() {
+        mark(entry, wish, active)?;
+    }
+    Ok(terms)
+}
+
+/// Pins an entry that nobody holds: marks it and reads its terms.
+fn open<F: SharedFrame>(entry: &Entry<'_, F>, wish: Wish, active: &Active) -> Granted<Use> {
+    let header = mark(entry, wish, active)?;
+    let lent = entry.lent(header);
+    if lent.is_err() {
+        entry.clear_in_use(stale_flags(active));
+    }
+    Ok(Use {
+        borrower: wish.borrower,
+        lent: lent?,
+        machine: Mfn::INVALID,
+        cache: header.flags & CACHE,
+    })
+}
+
+/// Whether a header lends what is wished for.
+fn check_header(version: Version, header: Header, wish: Wish) -> Granted<()> {
     let kind = header.flags & GTF_type_mask;
-    let transitive = version == Version::V2 && kind == GTF_transitive && usage == Usage::Copy;
+    let transitive = version == Version::V2 && kind == GTF_transitive && wish.usage == Usage::Copy;
     if kind != GTF_permit_access && !transitive {
         return deny(
             Status::General,
             "the grant entry does not permit that access",
         );
     }
-    if version == Version::V2 && usage == Usage::Map && header.flags & GTF_sub_page != 0 {
+    if version == Version::V2 && wish.usage == Usage::Map && header.flags & GTF_sub_page != 0 {
         return deny(Status::General, "a sub-page grant can only be copied");
     }
-    if header.borrower != borrower {
+    if header.borrower != wish.borrower {
         return deny(Status::General, "the grant entry is for another domain");
     }
-    if write && header.flags & GTF_readonly != 0 {
+    if wish.write && header.flags & GTF_readonly != 0 {
         return deny(Status::General, "the grant entry permits reading only");
     }
     Ok(())
 }
 
 /// Marks an entry as in use, if its lender lends it; answers the header that holds while it is marked.
-fn mark<F: SharedFrame>(
-    entry: &Entry<'_, F>,
-    borrower: DomainId,
-    write: bool,
-    usage: Usage,
-    active: &Active,
-) -> Granted<Header> {
-    let flags = GTF_reading | if write { GTF_writing } else { 0 };
+/// A refusal leaves no mark that was not there.
+fn mark<F: SharedFrame>(entry: &Entry<'_, F>, wish: Wish, active: &Active) -> Granted<Header> {
+    let flags = GTF_reading | if wish.write { GTF_writing } else { 0 };
     match entry.version {
         Version::V1 => {
             for _ in 0..ATTEMPTS {
                 let header = entry.header();
-                check_header(Version::V1, header, borrower, write, usage)?;
+                check_header(Version::V1, header, wish)?;
                 let marked = Header {
                     flags: header.flags | flags,
                     ..header
@@ -250,12 +263,12 @@ fn mark<F: SharedFrame>(
             deny(Status::General, "the grant entry keeps changing")
         }
         Version::V2 => {
-            check_header(Version::V2, entry.header(), borrower, write, usage)?;
+            check_header(Version::V2, entry.header(), wish)?;
             // A lender takes an entry back by clearing the header and then looking at the status; we set
             // the status and then look at the header. One of us sees the other.
             entry.set_status(flags);
             let header = entry.header();
-            if let Err(denied) = check_header(Version::V2, header, borrower, write, usage) {
+            if let Err(denied) = check_header(Version::V2, header, wish) {
                 entry.clear_in_use(stale_flags(active));
                 return Err(denied);
             }

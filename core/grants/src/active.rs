@@ -12,11 +12,17 @@ pub(crate) struct Kinds {
     pub device: bool,
 }
 
+impl Kinds {
+    fn count(self) -> u16 {
+        u16::from(self.host) + u16::from(self.device)
+    }
+}
+
 /// Counts of holds on an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pins {
-    readers: u32,
-    writers: u32,
+    readers: u16,
+    writers: u16,
 }
 
 /// An entry in use. All at their defaults while it is not.
@@ -35,8 +41,8 @@ pub(crate) struct Active {
 pub(crate) struct Use {
     pub borrower: DomainId,
     pub lent: Lent,
-    /// The machine frame, once the first mapping was committed.
-    pub machine: Option<Mfn>,
+    /// The machine frame, once the first mapping was committed; `Mfn::INVALID` before.
+    pub machine: Mfn,
     /// The entry's cache attribute flags (`GTF_PWT`, `GTF_PCD`, `GTF_PAT`).
     pub cache: u16,
 }
@@ -50,33 +56,32 @@ impl Pins {
         self.writers != 0
     }
 
-    /// Counts one hold of each kind given.
-    pub fn add(&mut self, kinds: Kinds, write: bool) -> Granted<()> {
-        let count = u32::from(kinds.host) + u32::from(kinds.device);
-        let counter = if write {
-            &mut self.writers
-        } else {
-            &mut self.readers
+    /// With one more hold of each kind given.
+    pub fn plus(self, kinds: Kinds, write: bool) -> Granted<Self> {
+        let mut pins = self;
+        let sum = pins.counter(write).checked_add(kinds.count());
+        let Some(sum) = sum else {
+            return deny(Status::NoSpace, "the grant entry is held too many times");
         };
-        match counter.checked_add(count) {
-            Some(sum) => {
-                *counter = sum;
-                Ok(())
-            }
-            None => deny(Status::NoSpace, "the grant entry is held too many times"),
-        }
+        *pins.counter(write) = sum;
+        Ok(pins)
     }
 
-    /// Gives back what `add` counted. Guards see to it that nothing is given back twice.
-    pub fn remove(&mut self, kinds: Kinds, write: bool) {
-        let count = u32::from(kinds.host) + u32::from(kinds.device);
-        let counter = if write {
+    /// Without what `plus` counted. Guards see to it that nothing is given back twice.
+    pub fn minus(self, kinds: Kinds, write: bool) -> Self {
+        let mut pins = self;
+        let counter = pins.counter(write);
+        debug_assert!(*counter >= kinds.count(), "a grant pin was released twice");
+        *counter = counter.saturating_sub(kinds.count());
+        pins
+    }
+
+    fn counter(&mut self, write: bool) -> &mut u16 {
+        if write {
             &mut self.writers
         } else {
             &mut self.readers
-        };
-        debug_assert!(*counter >= count, "a grant pin was released twice");
-        *counter = counter.saturating_sub(count);
+        }
     }
 }
 

@@ -123,7 +123,7 @@ impl<'a, F: SharedFrame> CopyPin<'a, F> {
 
     /// The machine frame that a mapping of the same entry found and that must be used again.
     pub fn machine(&self) -> Option<Mfn> {
-        self.pin.terms.machine
+        self.pin.machine()
     }
 
     /// Whether it may be written.

@@ -78,7 +78,7 @@ impl<F: SharedFrame> GrantTable<F> {
         let grant = Grant {
             owner: self.domain(),
             frame,
-            machine: pin.terms.machine,
+            machine: pin.machine(),
             writable: write,
             cache: pin.terms.cache,
         };

@@ -90,7 +90,7 @@ pub(crate) fn try_boxed<T>(count: u32, make: impl FnMut() -> T) -> Option<Box<[T
 
 impl<F: SharedFrame> GrantTable<F> {
     /// The table of `domain`, empty, of version 1, that may grow to `max_frames` (`max_grant_frames`).
-    /// Its records cost 32 bytes a possible frame at once, the rest on demand.
+    /// It takes a few dozen bytes a possible frame at once, 24 KiB a frame on demand.
     ///
     /// # Errors
     /// `ENOMEM`; `EINVAL` for more than 2^20 frames.

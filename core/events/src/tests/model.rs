@@ -128,6 +128,39 @@ impl World {
         self.models[domain as usize].pending.insert(port);
     }
 
+    fn connect(&mut self, domain: u16, remote: u16, far: u32) {
+        let legal = self.binding(remote, far)
+            == Some(Binding::Unbound {
+                remote: DomainId(domain),
+            });
+        let expected = self.next_port(domain);
+        let (near, other) = (&self.guests[domain as usize], &self.guests[remote as usize]);
+        let got = near
+            .table
+            .bind_interdomain(&near.info, &other.table, Port(far));
+        let got = got.ok().map(|(port, effects)| {
+            effects.for_each(drop);
+            port
+        });
+        let ours = Binding::Interdomain {
+            remote: DomainId(remote),
+            port: Port(far),
+        };
+        // Compared with what was free before: the new port may be queued by now.
+        assert_eq!(got.map(|port| port.0), expected.filter(|_| legal));
+        if let (Some(port), true) = (got, legal) {
+            let theirs = Binding::Interdomain {
+                remote: DomainId(domain),
+                port,
+            };
+            self.models[domain as usize]
+                .ports
+                .insert(port.0, (ours, 0, 7));
+            self.models[remote as usize].ports.get_mut(&far).unwrap().0 = theirs;
+            self.raised(domain, port.0);
+        }
+    }
+
     fn bind(&mut self, operation: &Operation) {
         match *operation {
             Operation::AllocUnbound(domain, remote) => {
@@ -138,38 +171,7 @@ impl World {
                     .ok();
                 self.allocated(domain, got, true, Binding::Unbound { remote }, 0);
             }
-            Operation::Connect(domain, remote, far) => {
-                let legal = self.binding(remote, far)
-                    == Some(Binding::Unbound {
-                        remote: DomainId(domain),
-                    });
-                let expected = self.next_port(domain);
-                let (near, other) = (&self.guests[domain as usize], &self.guests[remote as usize]);
-                let got = near
-                    .table
-                    .bind_interdomain(&near.info, &other.table, Port(far));
-                let got = got.ok().map(|(port, effects)| {
-                    effects.for_each(drop);
-                    port
-                });
-                let ours = Binding::Interdomain {
-                    remote: DomainId(remote),
-                    port: Port(far),
-                };
-                // Compared with what was free before: the new port may be queued by now.
-                assert_eq!(got.map(|port| port.0), expected.filter(|_| legal));
-                if let (Some(port), true) = (got, legal) {
-                    let theirs = Binding::Interdomain {
-                        remote: DomainId(domain),
-                        port,
-                    };
-                    self.models[domain as usize]
-                        .ports
-                        .insert(port.0, (ours, 0, 7));
-                    self.models[remote as usize].ports.get_mut(&far).unwrap().0 = theirs;
-                    self.raised(domain, port.0);
-                }
-            }
+            Operation::Connect(domain, remote, far) => self.connect(domain, remote, far),
             Operation::Virq(domain, virq, vcpu) => {
                 let global = !virq_is_per_vcpu(virq);
                 let bound = self.has(domain, |(binding, at, _)| {

@@ -1,0 +1,150 @@
+//! Shared frames that change between any two accesses: nothing loops, and every pin is given back.
+
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+use proptest::prelude::*;
+use vocabulary::{DomainId, GrantRef, Mfn, VcpuId};
+use xen_abi::grant_table::GTF_permit_access;
+
+use crate::{CopyAccess, GrantTable, MapRequest, Maptrack, SharedFrame, Status};
+
+/// A frame whose every word is a fresh lie, from a seed, that is likely enough to look like an entry.
+struct Liar(AtomicU32);
+
+impl Liar {
+    fn lie(&self) -> u32 {
+        let state = self
+            .0
+            .load(SeqCst)
+            .wrapping_mul(1_664_525)
+            .wrapping_add(1_013_904_223);
+        self.0.store(state, SeqCst);
+        let random = state.rotate_left(16);
+        match random % 4 {
+            0 => random,
+            1 => u32::from(GTF_permit_access) | 2 << 16,
+            _ => random & 0xffff | 2 << 16,
+        }
+    }
+}
+
+impl SharedFrame for Liar {
+    fn load(&self, offset: usize) -> u32 {
+        assert!(offset < 4096);
+        self.lie()
+    }
+    fn store(&self, offset: usize, _: u32) {
+        assert!(offset < 4096);
+    }
+    fn compare_exchange(&self, offset: usize, current: u32, _: u32) -> Result<u32, u32> {
+        assert!(offset < 4096);
+        if self.lie() % 2 == 0 {
+            Ok(current)
+        } else {
+            Err(self.lie())
+        }
+    }
+    fn fetch_or(&self, offset: usize, _: u32) -> u32 {
+        assert!(offset < 4096);
+        self.lie()
+    }
+    fn fetch_and(&self, offset: usize, _: u32) -> u32 {
+        assert!(offset < 4096);
+        self.lie()
+    }
+}
+
+/// A frame that always looks lendable but never lets itself be marked.
+struct Restless(&'static AtomicU32);
+
+impl SharedFrame for Restless {
+    fn load(&self, _: usize) -> u32 {
+        self.0.fetch_add(1, SeqCst);
+        u32::from(GTF_permit_access) | 2 << 16
+    }
+    fn store(&self, _: usize, _: u32) {}
+    fn compare_exchange(&self, _: usize, current: u32, _: u32) -> Result<u32, u32> {
+        self.0.fetch_add(1, SeqCst);
+        Err(current)
+    }
+    fn fetch_or(&self, _: usize, _: u32) -> u32 {
+        0
+    }
+    fn fetch_and(&self, _: usize, _: u32) -> u32 {
+        0
+    }
+}
+
+fn request(reference: u32, readonly: bool) -> MapRequest {
+    MapRequest {
+        reference: GrantRef(reference),
+        host: true,
+        device: reference % 2 == 0,
+        readonly,
+    }
+}
+
+#[test]
+fn an_entry_that_never_keeps_still_is_refused_after_a_bounded_effort() {
+    let accesses: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
+    let table = GrantTable::new(DomainId(1), 1).unwrap();
+    table.grow(1, || Some(Restless(accesses))).unwrap();
+    let track = Maptrack::new(DomainId(2), 1, 1).unwrap();
+    let begun = table.begin_map(&track, VcpuId(0), request(3, true));
+    assert_eq!(begun.err().unwrap().status, Status::General);
+    assert!(accesses.load(SeqCst) < 100);
+    assert!(table.is_idle());
+}
+
+proptest! {
+    #[test]
+    fn lies_never_loop_panic_or_leak(
+        seed in any::<u32>(),
+        operations in prop::collection::vec((0u8..9, 0u32..1100), 1..200),
+    ) {
+        let table = GrantTable::new(DomainId(1), 4).unwrap();
+        let mut next = seed;
+        let mut liar = || {
+            next = next.wrapping_mul(747_796_405).wrapping_add(1);
+            Some(Liar(AtomicU32::new(next)))
+        };
+        table.grow(2, &mut liar).unwrap();
+        let track = Maptrack::new(DomainId(2), 2, 1).unwrap();
+        let mut handles = Vec::new();
+        for (operation, number) in operations {
+            let reference = GrantRef(number);
+            match operation {
+                0..=2 => {
+                    if let Ok(pending) = table.begin_map(&track, VcpuId(number), request(number, operation == 0)) {
+                        if number % 5 != 0 {
+                            handles.push(pending.commit(Mfn(1)));
+                        }
+                    }
+                }
+                3 => {
+                    if let Some(handle) = handles.pop() {
+                        track.begin_unmap(VcpuId(number), handle, true, true).unwrap().finish(Some(&table));
+                    }
+                }
+                4 => match table.begin_copy(DomainId(2), reference, number % 2 == 0) {
+                    Ok(CopyAccess::Transitive(through)) => drop(through.resolve(&table)),
+                    Ok(CopyAccess::Direct(pin)) => drop(pin.check(number as u16, seed as u16)),
+                    Err(_) => {}
+                },
+                5 => {
+                    if let Ok(pin) = table.begin_transfer(DomainId(2), reference, None) {
+                        pin.complete();
+                    }
+                }
+                6 => drop(table.begin_transfer(DomainId(2), reference, None)),
+                7 => drop(table.set_version(1 + number % 2, &mut liar)),
+                _ => drop(table.swap(reference, GrantRef(number / 2))),
+            }
+        }
+        for handle in handles {
+            track.begin_unmap(VcpuId(0), handle, true, true).unwrap().finish(Some(&table));
+        }
+        prop_assert!(table.is_idle());
+        prop_assert_eq!(track.next_mapping(0), None);
+    }
+}
