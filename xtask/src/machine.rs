@@ -50,7 +50,8 @@ impl Hypervisor {
         }
     }
 
-    fn image(&self) -> Option<&Path> {
+    /// The file that boots.
+    pub fn image(&self) -> Option<&Path> {
         match self {
             Self::Xenolith(image) | Self::Xen(image) => Some(image),
             Self::Bare => None,

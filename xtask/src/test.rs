@@ -7,6 +7,7 @@ mod bad_input;
 mod boots;
 mod context;
 mod devices;
+mod firmware;
 mod host;
 mod jobs;
 mod loaders;

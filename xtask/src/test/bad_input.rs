@@ -1,9 +1,13 @@
 //! What is wrong at boot gets one clear line and a halt, never a hang, a reset or a triple fault.
 
 use super::context::Context;
+use super::firmware::{self, Damage};
 use super::jobs::Job;
+use crate::build::Profile;
+use crate::emulator::Emulator;
 use crate::machine::{Boot, Machine, CPU};
 use anyhow::{bail, Context as _, Result};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -107,11 +111,6 @@ const MISTAKES: &[Mistake] = &[
         line: &["console="],
         goes_on: true,
     },
-    mistake(
-        "ACPI tables that are broken",
-        &["ACPI"],
-        |context, test, machine| broken_acpi(context, test, machine),
-    ),
 ];
 
 /// A test a mistake; and an unknown option, which is only warned about.
@@ -132,6 +131,15 @@ pub fn jobs() -> Vec<Job> {
             emulator.wait_for(&["dom0: passed"], LIMIT * 2).map(drop)
         },
     ));
+    for (name, what) in [
+        ("root pointer", Damage::RootPointer),
+        ("MADT", Damage::Madt),
+    ] {
+        let name = format!("bad input/a broken ACPI {name}");
+        jobs.push(Job::one(name, move |context, test| {
+            broken_tables(context, test, what)
+        }));
+    }
     jobs
 }
 
@@ -139,25 +147,31 @@ fn shows(context: &Context, test: &str, mistake: &Mistake) -> Result<()> {
     let good = context.machine("poweroff")?.memory(1024);
     let machine = (mistake.make)(context, test, good)?;
     let mut emulator = context.start(test, &machine)?;
+    if mistake.goes_on {
+        says_so(&mut emulator, mistake.line)?;
+        return emulator.wait_for(&["dom0: passed"], LIMIT * 2).map(drop);
+    }
+    says_so_and_halts(&mut emulator, mistake.line)
+}
+
+/// Waits for the one line with all the words.
+fn says_so(emulator: &mut Emulator, words: &[&str]) -> Result<()> {
     loop {
         let line = emulator
             .wait_for(&[""], LIMIT)
-            .with_context(|| format!("no line that speaks of {}", mistake.line.join(", ")))?
+            .with_context(|| format!("no line that speaks of {}", words.join(", ")))?
             .text;
         // The command line is echoed; an echo of the mistake is no message about it.
         let echo = line.contains("com1=");
         let text = line.to_lowercase();
-        let all = mistake
-            .line
-            .iter()
-            .all(|word| text.contains(&word.to_lowercase()));
-        if all && !echo {
-            break;
+        if !echo && words.iter().all(|word| text.contains(&word.to_lowercase())) {
+            return Ok(());
         }
     }
-    if mistake.goes_on {
-        return emulator.wait_for(&["dom0: passed"], LIMIT * 2).map(drop);
-    }
+}
+
+fn says_so_and_halts(emulator: &mut Emulator, words: &[&str]) -> Result<()> {
+    says_so(emulator, words)?;
     thread::sleep(Duration::from_secs(2));
     if !emulator.is_halted()? {
         bail!("the machine does not halt after its message");
@@ -252,8 +266,18 @@ fn notes(feature: &str) -> Vec<u8> {
     bytes
 }
 
-/// A firmware whose MADT is cut short: QEMU appends our table, whose length lies.
-fn broken_acpi(context: &Context, test: &str, machine: Machine) -> Result<Machine> {
-    let _ = (context, test);
-    Ok(machine)
+/// Firmware tables that fail their checksums.
+fn broken_tables(context: &Context, test: &str, what: Damage) -> Result<()> {
+    let hypervisor = context.hypervisor(Profile::Release)?;
+    let image = hypervisor.image().context("there is no image")?;
+    // Freed at once, and with luck still free when QEMU takes it.
+    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let machine = context.machine("poweroff")?.memory(1024).devices([
+        "-S".to_owned(),
+        "-gdb".to_owned(),
+        format!("tcp:127.0.0.1:{port}"),
+    ]);
+    let mut emulator = context.start(test, &machine)?;
+    firmware::damage(port, image, what)?;
+    says_so_and_halts(&mut emulator, &["ACPI", "checksum"])
 }
