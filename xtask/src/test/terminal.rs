@@ -35,7 +35,7 @@ fn switched(context: &Context, test: &str) -> Result<()> {
     emulator.wait_for(&["input"], LIMIT)?;
     // The debug key that lists the debug keys.
     emulator.send("h")?;
-    emulator.wait_for(&["'h'"], LIMIT)?;
+    emulator.wait_for(&["show this"], LIMIT)?;
     emulator.send(SWITCH)?;
     emulator.wait_for(&["input"], LIMIT)?;
     emulator.send("type this\r")?;
