@@ -60,3 +60,10 @@ pub unsafe fn add(start: VirtAddr, length: usize) -> bool {
 pub fn size() -> usize {
     SIZE.load(Ordering::Relaxed)
 }
+
+/// Gives the heap 2^`order` frames from `first`, for good. The frames must be the hypervisor's own.
+pub fn give(first: vocabulary::Mfn, order: u32) -> bool {
+    let start = VirtAddr(crate::window::Window::open(first).address());
+    // SAFETY: the direct map shows all RAM writable for ever, and the caller's frames are nobody else's.
+    unsafe { add(start, 4096usize << order) }
+}

@@ -1,0 +1,173 @@
+//! Descriptor windows: each vCPU's view of its GDT and LDT at a fixed place of the hypervisor's space.
+//!
+//! A window is 32 pages: up to 14 guest frames of GDT entries, one frame of reserved descriptors that all
+//! windows share (the ring-0 segments every interrupt needs), one page that only processors' own windows
+//! use, and 16 pages of LDT. The processor's GDTR points into the window of the vCPU it runs.
+
+use core::arch::asm;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
+
+use vocabulary::Mfn;
+
+use crate::entry::{self, TaskState};
+use crate::paging::{self, OutOfFrames};
+use crate::percpu::{PerCpu, MAX_CPUS};
+use crate::registers::selector;
+use crate::sync::SpinLock;
+use crate::window::Window;
+
+/// Bytes of a window.
+const SIZE: u64 = 32 * 4096;
+/// Page of the window that holds the reserved descriptors (`FIRST_RESERVED_GDT_PAGE`).
+const RESERVED_PAGE: u64 = 14;
+/// Page of a processor's own window that holds its task state and LDT descriptors.
+const OWN_PAGE: u64 = 15;
+/// First page of the LDT.
+const LDT_PAGE: u64 = 16;
+/// Guest frames a GDT can have.
+pub const GDT_FRAMES: usize = 14;
+/// Guest frames an LDT can have.
+pub const LDT_FRAMES: usize = 16;
+
+static RESERVED: AtomicU64 = AtomicU64::new(0);
+static NEXT: AtomicU32 = AtomicU32::new(MAX_CPUS as u32);
+static TABLES: SpinLock<(), 29> = SpinLock::new(());
+
+fn base(window: u32) -> u64 {
+    paging::WINDOWS + u64::from(window) * SIZE
+}
+
+/// A vCPU's window. Windows are not given back: their number bounds how many vCPUs may ever exist at once,
+/// and the hypervisor keeps ended vCPUs' windows for new ones.
+#[derive(Debug)]
+pub struct DescriptorWindow {
+    number: u32,
+}
+
+impl DescriptorWindow {
+    /// Makes a window, empty but for the reserved descriptors.
+    pub fn new(take: paging::FrameSource<'_>) -> Result<Self, OutOfFrames> {
+        let _tables = TABLES.lock();
+        let number = NEXT.fetch_add(1, Relaxed);
+        paging::map_constant(base(number) + RESERVED_PAGE * 4096, reserved(), take)?;
+        Ok(Self { number })
+    }
+
+    /// The window's number, for the vCPU's context.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Shows `frames` as the GDT, nothing behind them. The caller holds a descriptor-page reference to each,
+    /// flushes the processor that runs the vCPU, and loads the table anew there.
+    pub fn set_gdt(&self, frames: &[Mfn]) {
+        self.set(0, GDT_FRAMES, frames);
+    }
+
+    /// Shows `frames` as the LDT; `Mfn::INVALID` leaves a page out.
+    pub fn set_ldt(&self, frames: &[Mfn]) {
+        self.set(LDT_PAGE, LDT_FRAMES, frames);
+    }
+
+    fn set(&self, first: u64, pages: usize, frames: &[Mfn]) {
+        for page in 0..pages {
+            let frame = frames.get(page).copied().unwrap_or(Mfn::INVALID);
+            let value = if frame == Mfn::INVALID { 0 } else { paging::data_leaf(frame) };
+            let address = base(self.number) + (first + page as u64) * 4096;
+            // The leaf table exists: the reserved page of the window lies in the same one (a window is
+            // aligned to its size, which divides what one table maps).
+            let _ = paging::change_leaf(address, value);
+            crate::tlb::flush_page_local(address);
+        }
+    }
+}
+
+fn reserved() -> Mfn {
+    Mfn(RESERVED.load(Acquire))
+}
+
+/// Makes the frame of reserved descriptors. Once, at boot.
+pub(crate) fn make_reserved(take: paging::FrameSource<'_>) -> Result<(), OutOfFrames> {
+    let frame = take(0).ok_or(OutOfFrames)?;
+    let window = Window::open(frame);
+    window.clear();
+    for (slot, descriptor) in entry::reserved_descriptors() {
+        if let Some(entry) = window.words().get(slot) {
+            entry.store(descriptor, Relaxed);
+        }
+    }
+    RESERVED.store(frame.0, Release);
+    Ok(())
+}
+
+/// Maps processor `index`'s own window, with its task state's descriptor.
+pub(crate) fn map_own(index: usize, take: paging::FrameSource<'_>) -> Result<(), OutOfFrames> {
+    let start = base(index as u32);
+    let frame = take(0).ok_or(OutOfFrames)?;
+    let window = Window::open(frame);
+    window.clear();
+    let state = TaskState::descriptor(PerCpu::of(index).task_state_address());
+    for (entry, value) in window.words().iter().zip(state) {
+        entry.store(value, Relaxed);
+    }
+    paging::map_constant(start + RESERVED_PAGE * 4096, reserved(), take)?;
+    paging::map_data(start + OWN_PAGE * 4096, frame, take)
+}
+
+fn load_gdt(window: u32) {
+    let pointer = entry::table_pointer(0xffff, base(window));
+    // SAFETY: every window shows the reserved descriptors that the hypervisor's segments come from.
+    unsafe { asm!("lgdt [{}]", in(reg) &pointer, options(nostack, readonly)) }
+}
+
+/// Loads this processor's own window, its task register and the hypervisor's segments. Once a processor.
+pub(crate) fn load_own() {
+    load_gdt(PerCpu::current().index() as u32);
+    // SAFETY: the window just loaded holds these descriptors; data segments are unused in 64-bit mode, so
+    // null ones serve, and the far return reloads the code segment and continues right behind itself.
+    unsafe {
+        asm!(
+            "push {code}",
+            "lea {scratch}, [rip + 2f]",
+            "push {scratch}",
+            "retfq",
+            "2:",
+            "mov ss, {null:e}",
+            "mov ds, {null:e}",
+            "mov es, {null:e}",
+            "mov fs, {null:e}",
+            "mov gs, {null:e}",
+            "ltr {task:x}",
+            "lldt {null:x}",
+            code = in(reg) u64::from(selector::HYPERVISOR_CODE),
+            scratch = out(reg) _,
+            null = in(reg) 0u64,
+            task = in(reg) u64::from(selector::TASK_STATE),
+        )
+    }
+}
+
+/// Points this processor's GDTR at a vCPU's window. Limits stay whole: what is not mapped faults.
+pub(crate) fn load_window(number: u32) {
+    load_gdt(number);
+}
+
+/// Loads a vCPU's LDT of `entries` descriptors (none for zero). The descriptor is written into the
+/// processor's own window for the moment of the load, since the processor keeps a copy.
+pub(crate) fn load_ldt(window: u32, entries: u32) {
+    if entries == 0 {
+        // SAFETY: a null LDT selector is always accepted.
+        unsafe { asm!("lldt {:x}", in(reg) 0u64, options(nostack)) }
+        return;
+    }
+    let own = PerCpu::current().index() as u32;
+    let limit = u64::from(entries) * 8 - 1;
+    let words = entry::system_descriptor(base(window) + LDT_PAGE * 4096, limit, 2);
+    let place = (base(own) + u64::from(selector::LOCAL_TABLE)) as *mut [u64; 2];
+    // SAFETY: the processor's own window maps that page writable, and only this processor uses it.
+    unsafe { place.write_volatile(words) }
+    load_gdt(own);
+    // SAFETY: the descriptor just written is a valid LDT that lies in the hypervisor's space.
+    unsafe { asm!("lldt {:x}", in(reg) u64::from(selector::LOCAL_TABLE), options(nostack)) }
+    load_gdt(window);
+}

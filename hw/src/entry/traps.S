@@ -1,0 +1,183 @@
+# Exceptions and interrupts. Each stub completes the frame of `Registers` and enters a common tail.
+
+.macro PUSH_GENERAL
+    push rdi
+    push rsi
+    push rdx
+    push rcx
+    push rax
+    push r8
+    push r9
+    push r10
+    push r11
+    push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    push r15
+    cld
+.endm
+
+.macro POP_GENERAL
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbp
+    pop rbx
+    pop r11
+    pop r10
+    pop r9
+    pop r8
+    pop rax
+    pop rcx
+    pop rdx
+    pop rsi
+    pop rdi
+.endm
+
+.pushsection .text.entry, "ax", @progbits
+
+# From a guest the frame lies at the stack's top and the way out is `exit_to_guest`; from the hypervisor
+# itself (a guarded access that faulted, an interrupt in the idle loop) the way out is back.
+.balign 64
+page_fault_stub:
+    mov dword ptr [rsp + 4], 14
+    PUSH_GENERAL
+    mov rdi, rsp
+    mov rsi, cr2
+    test byte ptr [rsp + 136], 3
+    jz 1f
+    sub rsp, 8
+    call [rip + {handlers} + {on_page_fault}]
+    add rsp, 8
+    jmp exit_to_guest
+1:  call hypervisor_trap_aligned
+    POP_GENERAL
+    add rsp, 8
+    iretq
+
+.balign 64
+trap_common:
+    PUSH_GENERAL
+    mov rdi, rsp
+    xor esi, esi
+    test byte ptr [rsp + 136], 3
+    jz 1f
+2:  sub rsp, 8
+    call [rip + {handlers} + {on_trap}]
+    add rsp, 8
+    jmp exit_to_guest
+1:  call hypervisor_trap_aligned
+    POP_GENERAL
+    add rsp, 8
+    iretq
+
+.balign 64
+interrupt_common:
+    PUSH_GENERAL
+    mov rdi, rsp
+    test byte ptr [rsp + 136], 3
+    jz 1f
+    sub rsp, 8
+    call [rip + {handlers} + {on_interrupt}]
+    add rsp, 8
+    jmp exit_to_guest
+1:  mov rbp, rsp
+    and rsp, -16
+    call [rip + {handlers} + {on_interrupt}]
+    mov rsp, rbp
+    POP_GENERAL
+    add rsp, 8
+    iretq
+
+# Calls the handler of the hypervisor's own faults on an aligned stack. rbp was saved in the frame.
+hypervisor_trap_aligned:
+    mov rbp, rsp
+    and rsp, -16
+    call {hypervisor_trap}
+    mov rsp, rbp
+    ret
+
+# Non-maskable interrupt and machine check: own stacks, straight back to whatever was interrupted.
+nmi_stub:
+    push 0
+    mov dword ptr [rsp + 4], 2
+    jmp own_stack_common
+machine_check_stub:
+    push 0
+    mov dword ptr [rsp + 4], 18
+    jmp own_stack_common
+double_fault_stub:
+    mov dword ptr [rsp + 4], 8
+own_stack_common:
+    PUSH_GENERAL
+    mov rdi, rsp
+    mov rbp, rsp
+    and rsp, -16
+    call {own_stack_trap}
+    mov rsp, rbp
+    POP_GENERAL
+    add rsp, 8
+    iretq
+
+# Debug exception: an own stack, since `mov ss` followed by `syscall` can raise it in ring 0 before the
+# stack is switched. From a guest the frame moves to the ordinary stack.
+debug_stub:
+    push 0
+    mov dword ptr [rsp + 4], 1
+    test byte ptr [rsp + 16], 3
+    jz own_stack_common
+    push rax
+    mov rax, rsp
+    and rax, -0x10000
+    add rax, 0x10000
+    push [rsp + 48]
+    pop [rax - 8]
+    push [rsp + 40]
+    pop [rax - 16]
+    push [rsp + 32]
+    pop [rax - 24]
+    push [rsp + 24]
+    pop [rax - 32]
+    push [rsp + 16]
+    pop [rax - 40]
+    push [rsp + 8]
+    pop [rax - 48]
+    push [rsp]
+    pop [rax - 56]
+    lea rsp, [rax - 56]
+    pop rax
+    jmp trap_common
+
+.macro STUBS from, to
+    .set vector, \from
+    .rept \to - \from + 1
+    .balign 16
+    .if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
+    .else
+    push 0
+    .endif
+    mov dword ptr [rsp + 4], vector
+    .if vector < 32 || vector == 0x80
+    jmp trap_common
+    .else
+    jmp interrupt_common
+    .endif
+    .set vector, vector + 1
+    .endr
+.endm
+
+.balign 16
+.globl vector_stubs
+vector_stubs:
+    STUBS 0, 255
+
+.globl special_stubs
+.popsection
+.pushsection .rodata, "a", @progbits
+.balign 8
+special_stubs:
+    .quad debug_stub, nmi_stub, double_fault_stub, page_fault_stub, machine_check_stub
+.popsection

@@ -1,0 +1,76 @@
+//! Whom a caller may act on: values that only this module makes, after it checked.
+
+use alloc::sync::Arc;
+
+use vocabulary::{refuse, DomainId, Errno, Refused};
+
+use crate::domain::Domain;
+use crate::domains;
+use crate::vcpu::Vcpu;
+
+/// Set by the hypervisor in a count when it continues a call (`MMU_UPDATE_PREEMPTED` of the interface's
+/// makers; not part of the public header, and a guest that sets it only confuses itself).
+pub const PREEMPTED: u64 = 1 << 31;
+
+/// Proof that the caller controls the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Control(());
+
+/// The caller's authority over the machine's hardware. EPERM without.
+pub fn control(vcpu: &Vcpu) -> Refused<Control> {
+    if vcpu.domain.privileged {
+        Ok(Control(()))
+    } else {
+        refuse(Errno::EPERM, "only the control domain may do this")
+    }
+}
+
+/// The domains that `mmu_update` works on.
+pub struct MmuTargets {
+    /// Whose tables; `None` for the caller's.
+    pub tables: Option<Arc<Domain>>,
+    /// Whose frames new entries map.
+    pub pages: DomainId,
+}
+
+/// Reads the foreign-domain argument of `mmu_update`: low half the pages' owner, high half, where not zero,
+/// the tables' owner plus one.
+#[inline]
+pub fn mmu_targets(vcpu: &Vcpu, foreign: u32) -> Refused<MmuTargets> {
+    let own = vcpu.domain.id;
+    let mut tables = None;
+    let mut base = own;
+    if foreign >> 16 != 0 {
+        let id = DomainId((foreign >> 16).wrapping_sub(1) as u16);
+        if id != own && id != DomainId::SELF {
+            let domain = target(vcpu, id)?;
+            base = domain.id;
+            tables = Some(domain);
+        }
+    }
+    let pages = DomainId(foreign as u16);
+    let pages = if pages == DomainId::SELF || pages == own { base } else { page_owner(vcpu, pages)? };
+    Ok(MmuTargets { tables, pages })
+}
+
+/// A domain whose pages the caller may map.
+pub fn page_owner(vcpu: &Vcpu, id: DomainId) -> Refused<DomainId> {
+    match id {
+        DomainId::SELF => Ok(vcpu.domain.id),
+        DomainId::IO | DomainId::XEN => Ok(id),
+        id if id == vcpu.domain.id => Ok(id),
+        id => target(vcpu, id).map(|domain| domain.id),
+    }
+}
+
+/// A domain that the caller may act on: itself, or any for the control domain. ESRCH where there is none.
+pub fn target(vcpu: &Vcpu, id: DomainId) -> Refused<Arc<Domain>> {
+    if id == DomainId::SELF || id == vcpu.domain.id {
+        return Ok(Arc::clone(&vcpu.domain));
+    }
+    control(vcpu)?;
+    match domains::find(id) {
+        Some(domain) => Ok(domain),
+        None => refuse(Errno::ESRCH, "there is no such domain"),
+    }
+}

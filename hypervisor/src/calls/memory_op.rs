@@ -1,0 +1,74 @@
+//! `memory_op`: how much memory a domain has, and what the machine's looks like.
+
+use calls::MemoryOp;
+use vocabulary::{DomainId, Errno, Refusal};
+use xen_abi::memory::{MachphysMapping, MemoryReservation};
+
+use super::memory::{exchange, maps, reservation};
+use crate::hypercall::{Answer, Arguments, Caller};
+use crate::{authority, guest};
+
+/// Bits of the operation's number that are its own; those above count extents done before a continuation.
+pub const OPERATION_BITS: u32 = 6;
+
+/// Arguments: operation, with the extents already done above its bits; its structure.
+pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
+    let [command, structure, ..] = arguments.0;
+    let number = command as u32 & ((1 << OPERATION_BITS) - 1);
+    let done = u64::from(command as u32 >> OPERATION_BITS);
+    let vcpu = caller.vcpu;
+    match MemoryOp::from_number(number).map_err(Refusal::from)? {
+        MemoryOp::IncreaseReservation => reservation::increase(vcpu, arguments, structure, done),
+        MemoryOp::DecreaseReservation => reservation::decrease(vcpu, arguments, structure, done),
+        MemoryOp::PopulatePhysmap => reservation::populate(vcpu, arguments, structure, done),
+        MemoryOp::Exchange => exchange::run(vcpu, arguments, structure),
+        MemoryOp::MaximumRamPage => Ok(hw::paging::m2p_frames().saturating_sub(1)),
+        MemoryOp::CurrentReservation => about(caller, structure, |pages, _| pages.total()),
+        MemoryOp::MaximumReservation => about(caller, structure, |pages, _| pages.max()),
+        MemoryOp::MaximumGpfn => about(caller, structure, |_, pfns| pfns.saturating_sub(1)),
+        MemoryOp::MachphysMfnList => maps::machphys_frames(structure),
+        MemoryOp::MemoryMap => maps::memory_map(vcpu, structure),
+        MemoryOp::MachineMemoryMap => maps::machine_memory_map(vcpu, structure),
+        MemoryOp::MachphysMapping => {
+            let start = hw::paging::M2P_GUEST;
+            let frames = hw::paging::m2p_frames();
+            guest::write(structure, &MachphysMapping {
+                v_start: start,
+                v_end: start + frames * 8,
+                max_mfn: frames.saturating_sub(1),
+            })?;
+            Ok(0)
+        }
+        MemoryOp::GetSharingFreedPages | MemoryOp::GetSharingSharedPages => {
+            authority::control(vcpu)?;
+            Ok(0)
+        }
+    }
+}
+
+/// Answers a number about the domain whose identifier stands at `handle`.
+fn about(caller: &Caller<'_>, handle: u64, ask: impl FnOnce(&memory::DomainPages, u64) -> u64) -> Answer {
+    let id = DomainId(guest::read::<u16>(handle)?);
+    let domain = authority::target(caller.vcpu, id)?;
+    let pfns = domain.nr_pfns.load(core::sync::atomic::Ordering::Relaxed);
+    let answer = ask(&domain.pages.lock(), pfns);
+    Ok(answer)
+}
+
+/// Checks what all operations on extents check.
+pub fn check_extents(request: &MemoryReservation) -> Result<(), Refusal> {
+    if u32::from(allocator::MAX_ORDER) < request.extent_order {
+        return Err(Refusal::new(Errno::EPERM, "extents are larger than the machine gives out"));
+    }
+    if request.nr_extents > u64::from(u32::MAX) >> OPERATION_BITS {
+        return Err(Refusal::new(Errno::EINVAL, "too many extents for one call"));
+    }
+    Ok(())
+}
+
+/// The continuation after `done` extents, or the end.
+pub fn go_on(arguments: &mut Arguments, done: u64) -> Answer {
+    let number = arguments.get(0) & ((1 << OPERATION_BITS) - 1);
+    arguments.set(0, number | done << OPERATION_BITS);
+    Err(memory::Stop::Again)
+}

@@ -1,0 +1,23 @@
+//! `vm_assist`: conveniences that a guest turns on.
+
+use core::sync::atomic::Ordering::AcqRel;
+
+use calls::AssistType;
+use vocabulary::{Errno, Refusal};
+use xen_abi::xen as abi;
+
+use crate::hypercall::{refuse, Answer, Arguments, Caller};
+
+/// Arguments: enable or disable (`VMASST_CMD_*`), which (`VMASST_TYPE_*`).
+pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
+    let [command, kind, ..] = arguments.0;
+    let kind = AssistType::from_number(kind as u32).map_err(Refusal::from)?;
+    let bit = 1u64 << kind.number();
+    let assists = &caller.vcpu.domain.assists;
+    match command as u32 {
+        abi::VMASST_CMD_enable => assists.fetch_or(bit, AcqRel),
+        abi::VMASST_CMD_disable => assists.fetch_and(!bit, AcqRel),
+        _ => return refuse(Errno::ENOSYS, "assists are enabled or disabled, nothing else"),
+    };
+    Ok(0)
+}

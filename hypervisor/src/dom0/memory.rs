@@ -1,0 +1,92 @@
+//! The first domain's memory: frames, the kernel's parts, the initramfs, the list of frames.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
+
+use allocator::{Contents, Request, MAX_ORDER};
+use hw::boot::Module;
+use hw::window::{self, Window};
+use kernel_image::Kernel;
+use vocabulary::{refuse, Errno, Refused};
+
+use super::{Frames, Layout};
+use crate::domain::Domain;
+use crate::machine::{self, Machine};
+
+/// Bytes that stay free for the hypervisor's own needs.
+pub const RESERVE: u64 = 8 << 20;
+
+/// Gives `domain` as many frames, in the largest pieces there are.
+pub fn give(domain: &Arc<Domain>, pages: u64) -> Refused<Frames> {
+    let mut chunks = Vec::new();
+    let mut pfn = 0;
+    let mut order = MAX_ORDER;
+    while pfn < pages {
+        while 1u64 << order > pages - pfn {
+            order -= 1;
+        }
+        let request = Request { contents: Contents::Overwritten, ..Request::of_order(order) };
+        let Ok(allocation) = machine::take(request) else {
+            if order == 0 {
+                return refuse(Errno::ENOMEM, "memory ran out while dom0 was built");
+            }
+            order -= 1;
+            continue;
+        };
+        let table = machine::frames();
+        let mut list = domain.pages.lock();
+        for (number, frame) in allocation.all().enumerate() {
+            table.assign(frame, domain.id, &Machine)?;
+            list.insert(table, frame)?;
+            hw::paging::m2p_set(frame, pfn + number as u64);
+        }
+        chunks.push((pfn, allocation.first, allocation.frames));
+        pfn += allocation.frames;
+    }
+    domain.nr_pfns.store(pages, Relaxed);
+    Ok(Frames { chunks })
+}
+
+/// Copies the kernel's parts to their frames.
+pub fn load_segments(kernel: &Kernel<'_>, frames: &Frames) {
+    for segment in &kernel.segments {
+        let start = segment.address.0 - kernel.base.0;
+        let end = start + segment.memory_bytes;
+        let mut at = start;
+        while at < end {
+            let next = (at & !0xfff) + 4096;
+            let window = Window::open(frames.of(at >> 12));
+            let from = (at - start) as usize;
+            let to = (next.min(end) - start) as usize;
+            if at & 0xfff == 0 && to > segment.data.len() {
+                window.clear();
+            }
+            if let Some(bytes) = segment.data.get(from..to.min(segment.data.len())) {
+                window.write(at as usize & 0xfff, bytes);
+            }
+            at = next;
+        }
+    }
+}
+
+/// Copies the initramfs to its frames.
+pub fn copy_module(module: &Module, frames: &Frames, first: u64) {
+    window::with_bytes(module.start, module.len() as usize, |bytes| {
+        for (number, page) in bytes.chunks(4096).enumerate() {
+            Window::open(frames.of(first + number as u64)).write(0, page);
+        }
+    });
+}
+
+/// Writes the physical-to-machine list.
+pub fn write_p2m(frames: &Frames, layout: &Layout, pages: u64) {
+    for page in 0..layout.p2m_frames {
+        let window = Window::open(frames.of(layout.p2m_pfn + page));
+        for (index, word) in window.words().iter().enumerate() {
+            let pfn = page * 512 + index as u64;
+            let value = if pfn < pages { frames.of(pfn).0 } else { u64::MAX };
+            word.store(value, Relaxed);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Building the first domain: its kernel and initramfs from the boot modules, its memory, its page tables,
+//! its first vCPU's start.
+
+mod layout;
+mod memory;
+mod start;
+mod tables;
+
+use core::fmt;
+
+use hw::boot::{BootInfo, Module};
+use hw::window;
+use kernel_image::{examine, recognise, Features, ImageError};
+use options::{MemoryError, Options};
+use vocabulary::{DomainId, Mfn, Refusal};
+
+use crate::domain::Domain;
+use crate::{domains, machine, processors, vcpus};
+use alloc::sync::Arc;
+
+pub use layout::Layout;
+
+/// Why the first domain could not be built. `Display` is one line that names what is wrong and what is right.
+#[derive(Debug)]
+pub enum BuildError {
+    /// There is no module.
+    NoModule,
+    /// The kernel is not usable.
+    Kernel(ImageError),
+    /// `dom0_mem` cannot be had.
+    Memory(MemoryError),
+    /// The memory asked for does not hold kernel and initramfs.
+    TooSmall {
+        /// MiB that are needed at least.
+        needed: u64,
+        /// MiB there would be.
+        given: u64,
+    },
+    /// No memory to unpack the kernel in.
+    NoRoom {
+        /// MiB needed.
+        needed: u64,
+    },
+    /// Something that cannot fail did.
+    Broken(Refusal),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoModule => formatter.write_str(
+                "no dom0 kernel: the boot loader must pass it as the first module (GRUB: `module2 /vmlinuz`, \
+                 QEMU: `-initrd \"vmlinuz console=hvc0\"`)",
+            ),
+            Self::Kernel(error) => write!(formatter, "the dom0 kernel (first module) is not usable: {error}"),
+            Self::Memory(error) => error.fmt(formatter),
+            Self::TooSmall { needed, given } => write!(
+                formatter,
+                "too little memory for dom0: kernel and initramfs need {needed} MiB at least, dom0 would have {given}"
+            ),
+            Self::NoRoom { needed } => write!(
+                formatter,
+                "too little memory: unpacking the dom0 kernel needs {needed} MiB, and the machine has not so much free"
+            ),
+            Self::Broken(refusal) => write!(formatter, "dom0 could not be built: {refusal}"),
+        }
+    }
+}
+
+impl From<Refusal> for BuildError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Broken(refusal)
+    }
+}
+
+impl From<ImageError> for BuildError {
+    fn from(error: ImageError) -> Self {
+        Self::Kernel(error)
+    }
+}
+
+/// Bytes of RAM the machine has, for `dom0_mem` in percent.
+fn host_bytes(boot: &BootInfo) -> u64 {
+    boot.memory.usable_bytes()
+}
+
+/// Builds the first domain; its first vCPU is ready to run.
+pub fn build(boot: &BootInfo, options: &Options<'_>) -> Result<Arc<Domain>, BuildError> {
+    let kernel_module = boot.modules.first().ok_or(BuildError::NoModule)?;
+    let length = kernel_module.len() as usize;
+    window::with_bytes(kernel_module.start, length, |file| {
+        let container = recognise(file)?;
+        match container.as_elf() {
+            Some(elf) => build_from(elf, boot, options),
+            None => {
+                let bytes = container.unpacked_bytes();
+                let frames = (bytes as u64).div_ceil(4096);
+                let first = machine::take_adjacent(frames)
+                    .map_err(|_| BuildError::NoRoom { needed: bytes as u64 >> 20 })?;
+                let result = window::with_bytes_mut(first.address().0, bytes, |buffer| {
+                    let elf = container.unpack(buffer)?;
+                    build_from(elf, boot, options)
+                });
+                machine::give_back_adjacent(first, frames);
+                result
+            }
+        }
+    })
+}
+
+fn build_from(elf: &[u8], boot: &BootInfo, options: &Options<'_>) -> Result<Arc<Domain>, BuildError> {
+    let kernel = examine(elf, Features::PV_DOM0)?;
+    let initramfs = boot.modules.get(1).map_or(0, Module::len);
+    let available = (machine::free_frames() << 12).saturating_sub(memory::RESERVE);
+    let plan = options.dom0_memory.plan(host_bytes(boot), available).map_err(BuildError::Memory)?;
+    let pages = plan.initial >> 12;
+    let layout = Layout::plan(&kernel, pages, initramfs).map_err(|needed| BuildError::TooSmall {
+        needed: needed >> 8,
+        given: pages >> 8,
+    })?;
+    let count = options.dom0_vcpus.on(processors::count() as u32);
+    let most = plan.maximum.map_or(pages, |bytes| bytes >> 12);
+    let domain = Domain::create(DomainId(0), true, count, most.max(pages))?;
+    domains::insert(Arc::clone(&domain));
+    crate::log!(Info, "dom0: {} MiB in {pages} frames, {count} vCPUs", pages >> 8);
+    let frames = memory::give(&domain, pages)?;
+    memory::load_segments(&kernel, &frames);
+    if let Some(module) = boot.modules.get(1) {
+        memory::copy_module(module, &frames, layout.module_pfn);
+    }
+    memory::write_p2m(&frames, &layout, pages);
+    let root = tables::build(&layout, &frames);
+    start::write_info(&domain, &layout, &frames, boot, pages);
+    vcpus::create_all(&domain, count)?;
+    start::first_vcpu(&domain, &kernel, &layout, root)?;
+    Ok(domain)
+}
+
+/// The frame of a pseudo-physical one, as chunks of adjacent frames.
+pub struct Frames {
+    /// (first pfn, first frame, count), by rising pfn.
+    chunks: alloc::vec::Vec<(u64, Mfn, u64)>,
+}
+
+impl Frames {
+    /// The frame behind `pfn`; every pfn of the domain has one.
+    pub fn of(&self, pfn: u64) -> Mfn {
+        let after = self.chunks.partition_point(|&(first, _, _)| first <= pfn);
+        match after.checked_sub(1).and_then(|index| self.chunks.get(index)) {
+            Some(&(first, frame, count)) if pfn - first < count => frame.plus(pfn - first),
+            _ => Mfn::INVALID,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The order in which locks are taken: a processor takes a lock only above all it holds.
+
+/// The list of domains.
+pub const DOMAINS: u32 = 2;
+/// A domain's grant table set-up.
+pub const GRANTS: u32 = 4;
+/// A domain's page tables.
+pub const PAGING: u32 = 8;
+/// A second domain's page tables, where two are needed (in the order of their numbers).
+pub const PAGING_SECOND: u32 = 9;
+/// A domain's list of pages.
+pub const PAGE_LIST: u32 = 12;
+/// Physical interrupts.
+pub const INTERRUPTS: u32 = 14;
+/// A vCPU's small state: saved registers, descriptor frames.
+pub const VCPU: u32 = 16;
+/// The scheduler.
+pub const SCHEDULER: u32 = 18;
+/// A vCPU's time state.
+pub const VCPU_TIME: u32 = 19;
+/// A processor's timers.
+pub const TIMERS: u32 = 20;
+/// The machine's clock.
+pub const CLOCK: u32 = 22;
+/// Board devices reached through index registers (clock chip, PCI configuration).
+pub const BOARD: u32 = 24;
+/// The console.
+pub const CONSOLE: u32 = 28;
+/// The console ring.
+pub const CONSOLE_RING: u32 = 29;
+/// The free frames. Nothing is above but what `hw` keeps to itself.
+pub const FRAMES: u32 = 31;

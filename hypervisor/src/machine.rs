@@ -1,0 +1,198 @@
+//! The machine's memory as the rest of the hypervisor uses it: frame table, free frames, and what the rules
+//! of crate `memory` ask of the host.
+
+use allocator::{Allocation, Claim, Contents, FrameAllocator, FrameLinks, FrameState, FreeLink, NodeChoice, Request};
+use hw::sync::SpinLock;
+use hw::window::Window;
+use memory::{Freed, FrameTable, Host, IoAccess, Mmu, PageInfo, Stale, Table, TableMemory};
+use vocabulary::{DomainId, Mfn, Refused};
+
+use crate::{domains, levels};
+
+/// The machine. It has no state of its own: what it stands for is global.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine;
+
+static FREE: SpinLock<FrameAllocator<8>, { levels::FRAMES }> = SpinLock::new(FrameAllocator::new());
+
+/// The frame table.
+#[inline]
+pub fn frames() -> FrameTable<'static> {
+    FrameTable::new(hw::paging::frame_table())
+}
+
+/// Everything an operation on page tables needs.
+#[inline]
+pub fn mmu() -> Mmu<'static, Machine, Machine> {
+    Mmu::new(frames(), &Machine, &Machine)
+}
+
+impl TableMemory for Machine {
+    #[inline(always)]
+    fn with_table<R>(&self, frame: Mfn, work: impl FnOnce(&Table) -> R) -> R {
+        work(Window::open(frame).words())
+    }
+}
+
+impl Host for Machine {
+    fn io_access(&self, domain: DomainId, frame: Mfn) -> IoAccess {
+        crate::devices::io_access(domain, frame)
+    }
+
+    #[inline]
+    fn hypervisor_slots(&self, _domain: DomainId) -> [u64; 16] {
+        hw::paging::hypervisor_slots()
+    }
+
+    #[inline]
+    fn tlb_clock(&self) -> u32 {
+        hw::tlb::stamp()
+    }
+
+    fn flush_stale(&self, stale: Stale, timestamp: u32) {
+        match stale {
+            Stale::OfDomain(id) => domains::with(id, |domain| crate::flush::stale(&domain.dirty, timestamp)),
+            Stale::Anywhere => Some(crate::flush::stale(crate::processors::online(), timestamp)),
+        };
+    }
+
+    fn free(&self, freed: Freed) {
+        let table = frames();
+        domains::with(freed.owner(), |domain| domain.pages.lock().remove(table, &freed));
+        let frame = table.into_free(freed);
+        hw::paging::m2p_set(frame, hw::paging::NO_FRAME);
+        give_back(frame, 0);
+    }
+
+    fn relax(&self) {
+        hw::tlb::poll();
+        hw::cpu::relax();
+    }
+}
+
+fn page(frame: u32) -> Option<&'static PageInfo> {
+    frames().get(Mfn(u64::from(frame)))
+}
+
+impl FrameLinks for Machine {
+    fn state(&self, frame: u32) -> FrameState {
+        FrameState(page(frame).map_or(0, PageInfo::allocator_byte))
+    }
+
+    fn set_state(&self, frame: u32, state: FrameState) {
+        if let Some(page) = page(frame) {
+            page.set_allocator_byte(state.0);
+        }
+    }
+
+    fn link(&self, frame: u32) -> FreeLink {
+        let [links, dirty] = page(frame).and_then(PageInfo::free_words).unwrap_or_default();
+        FreeLink {
+            previous: links as u32,
+            next: (links >> 32) as u32,
+            dirty_start: dirty as u32,
+            dirty_end: (dirty >> 32) as u32,
+        }
+    }
+
+    fn set_link(&self, frame: u32, link: FreeLink) {
+        if let Some(page) = page(frame) {
+            page.set_free_words([
+                u64::from(link.previous) | u64::from(link.next) << 32,
+                u64::from(link.dirty_start) | u64::from(link.dirty_end) << 32,
+            ]);
+        }
+    }
+}
+
+/// Makes `count` frames from `first` known as RAM and free.
+pub fn add_ram(first: Mfn, count: u64, node: u8) -> Refused<()> {
+    let table = frames();
+    for number in 0..count {
+        table.add_ram(first.plus(number));
+    }
+    FREE.lock().add_region(&Machine, first, count, node, false)
+}
+
+/// Makes frames of RAM known as the hypervisor's own; they are never free.
+pub fn keep_ram(first: Mfn, count: u64) {
+    let table = frames();
+    for number in 0..count {
+        let frame = first.plus(number);
+        table.add_ram(frame);
+        // A frame added just now is free, so it can be assigned.
+        let _ = table.assign(frame, DomainId::XEN, &Machine);
+    }
+}
+
+/// Takes free frames and zeroes what is dirty of them, where `request` wants zeroes. They are nobody's yet.
+pub fn take(request: Request) -> Refused<Allocation> {
+    let allocation = FREE.lock().allocate(&Machine, request)?;
+    if request.contents == Contents::Zeroed {
+        for frame in allocation.dirty() {
+            Window::open(frame).clear();
+        }
+    }
+    Ok(allocation)
+}
+
+/// Takes 2^`order` zeroed frames for the hypervisor itself.
+pub fn take_own(order: u32) -> Option<Mfn> {
+    let request = Request { contents: Contents::Overwritten, ..Request::of_order(order as u8) };
+    let allocation = FREE.lock().allocate(&Machine, request).ok()?;
+    let table = frames();
+    for frame in allocation.all() {
+        Window::open(frame).clear();
+        table.assign(frame, DomainId::XEN, &Machine).ok()?;
+    }
+    Some(allocation.first)
+}
+
+/// Takes `count` adjacent frames for a while, dirty.
+pub fn take_adjacent(count: u64) -> Refused<Mfn> {
+    let request = Request { contents: Contents::Overwritten, node: NodeChoice::Any, ..Request::of_order(0) };
+    FREE.lock().allocate_contiguous(&Machine, count, request, &mut Claim::default()).map(|allocation| allocation.first)
+}
+
+/// Gives 2^`order` frames back that have no owner (any more).
+pub fn give_back(first: Mfn, order: u8) {
+    if FREE.lock().free(&Machine, first, order, false).is_err() {
+        crate::log!(Error, "frame {first:x} was freed twice");
+    }
+}
+
+/// Gives adjacent frames back that [`take_adjacent`] gave.
+pub fn give_back_adjacent(first: Mfn, count: u64) {
+    if FREE.lock().free_range(&Machine, first, count, false).is_err() {
+        crate::log!(Error, "frames {first:x}+{count} were freed twice");
+    }
+}
+
+/// Gives the hypervisor's own frame back.
+pub fn give_back_own(frame: Mfn) {
+    let table = frames();
+    if let Some(freed) = table.release(frame, hw::tlb::stamp) {
+        give_back(table.into_free(freed), 0);
+    }
+}
+
+/// Frames that are free.
+pub fn free_frames() -> u64 {
+    FREE.lock().free_frames()
+}
+
+/// Runs `work` with the allocator.
+pub fn with_allocator<R>(work: impl FnOnce(&mut FrameAllocator<8>) -> R) -> R {
+    work(&mut FREE.lock())
+}
+
+/// Scrubs a bounded part of the dirty free memory. Says whether there is more.
+pub fn scrub_some() -> bool {
+    let work = FREE.lock().scrub_take(&Machine, 0, 5);
+    let Some(work) = work else { return false };
+    for frame in work.dirty() {
+        Window::open(frame).clear();
+    }
+    FREE.lock().scrub_done(&Machine, work);
+    true
+}

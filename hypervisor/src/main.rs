@@ -1,0 +1,54 @@
+//! Xenolith: a para-virtualizing hypervisor with Xen's public interface.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+#![allow(clippy::arithmetic_side_effects, reason = "guests' numbers are checked where they come in")]
+
+extern crate alloc;
+
+mod authority;
+mod bases;
+mod boot;
+mod boot_memory;
+mod calls;
+mod clock;
+mod console;
+mod counters;
+mod crash;
+mod create;
+mod current;
+mod cpuid;
+mod debug_keys;
+mod devices;
+mod dom0;
+mod domain;
+mod domains;
+mod event_pages;
+mod events;
+mod flush;
+mod grants;
+mod guest;
+mod hypercall;
+mod inject;
+mod irq;
+mod levels;
+mod local_table;
+mod log;
+mod machine;
+mod msrs;
+mod nmi;
+mod power;
+mod privileged;
+mod processors;
+mod refusals;
+mod registers;
+mod schedule;
+mod table_writes;
+mod timers;
+mod traps;
+mod vcpu;
+mod vcpu_time;
+mod vcpus;
+mod work;
+
+hw::entry!(boot::start);

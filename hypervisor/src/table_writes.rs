@@ -1,0 +1,109 @@
+//! A guest kernel's writes to its own page tables, which are write-protected: each is decoded and done as
+//! the page-table update it amounts to. Hot: one `xl create` has tens of thousands.
+
+use emulate::{page_table_write, Segment};
+use hw::copy;
+use hw::registers::Registers;
+use memory::{Budget, EntryUpdate, Mode, Stop, TableMemory};
+use vocabulary::{Errno, VirtAddr};
+
+use crate::counters::count;
+use crate::registers::View;
+use crate::vcpu::Vcpu;
+use crate::{inject, machine, refusals};
+
+/// Emulates the write that faulted at `address`, if it goes to a page table of the domain. Says whether it
+/// was handled; if not, the fault is the guest's own.
+pub fn emulate(vcpu: &Vcpu, registers: &mut Registers, address: VirtAddr) -> bool {
+    if !address.is_guest() {
+        return false;
+    }
+    let mmu = machine::mmu();
+    let mut paging = vcpu.domain.paging.lock();
+    let Some(entry) = mmu.locate(&paging, vcpu.kernel_base(), address).map(|slot| mmu.entry_at(slot)) else {
+        return false;
+    };
+    if entry & (memory::entry::PRESENT | memory::entry::WRITE) != memory::entry::PRESENT {
+        return false;
+    }
+    let table = memory::entry::frame(entry);
+    if mmu.table_type(&paging, table).is_none() {
+        return false;
+    }
+    let mut code = [0; 15];
+    let read = read_code(registers.rip, &mut code);
+    let Some(code) = code.get(..read) else { return false };
+    let view = View { registers };
+    let Ok(write) = page_table_write(code, &view, address) else { return false };
+    let index = (address.0 as usize & 0xfff) >> 3;
+    count(&vcpu.counters.table_writes);
+    let result = loop {
+        let current = mmu.memory.read(table, index);
+        let outcome = write.apply(current, &view);
+        let update = EntryUpdate {
+            table,
+            index,
+            value: outcome.entry,
+            // What the instruction reads is what was there at the exchange: the processor may set accessed and
+            // dirty bits at any time, and they must not get lost.
+            mode: Mode::IfStill(current),
+            page_owner: vcpu.domain.id,
+        };
+        match mmu.update_entry(&mut paging, &update, &mut Budget::new(BUDGET)) {
+            Ok(_) => break Ok(outcome),
+            Err(Stop::Refused(refusal)) if refusal.errno == Errno::EAGAIN => {}
+            Err(stop) => break Err(stop),
+        }
+    };
+    drop(paging);
+    match result {
+        Ok(outcome) => finish(registers, &outcome, write.length),
+        // The instruction runs again from its start; what was done so far is kept.
+        Err(Stop::Again) => {}
+        Err(Stop::Refused(refusal)) => {
+            refusals::note_emulated(vcpu, registers, refusal);
+            inject::general_protection(vcpu, registers, 0);
+        }
+    }
+    true
+}
+
+/// Entries an emulated write may look at before the instruction is started again.
+const BUDGET: u32 = 8192;
+
+fn finish(registers: &mut Registers, outcome: &emulate::Outcome, length: u8) {
+    if let Some(write) = outcome.register {
+        crate::registers::set_general(registers, write.number, write.value);
+    }
+    if let Some(flags) = outcome.flags {
+        registers.rflags = flags.on(registers.rflags);
+    }
+    registers.rip = registers.rip.wrapping_add(u64::from(length));
+}
+
+/// Reads up to 15 bytes of code; fewer where the next page cannot be read.
+pub fn read_code(rip: u64, code: &mut [u8; 15]) -> usize {
+    let mut words = [0u64; 2];
+    if copy::read_words(VirtAddr(rip), &mut words).is_ok() {
+        let [low, high] = words.map(u64::to_le_bytes);
+        for (place, byte) in code.iter_mut().zip(low.into_iter().chain(high)) {
+            *place = byte;
+        }
+        return 15;
+    }
+    let left = (4096 - (rip as usize & 0xfff)).min(15);
+    match code.get_mut(..left) {
+        Some(part) if copy::read_bytes(VirtAddr(rip), part).is_ok() => left,
+        _ => 0,
+    }
+}
+
+/// Bases in 64-bit mode: only `fs` and `gs` have one.
+pub fn segment_base(segment: Segment) -> u64 {
+    let (fs, gs, _) = hw::switch::bases();
+    match segment {
+        Segment::Fs => fs,
+        Segment::Gs => gs,
+        _ => 0,
+    }
+}

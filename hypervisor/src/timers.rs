@@ -1,0 +1,184 @@
+//! Timers: a queue of deadlines on each processor, and its local APIC's one-shot timer set to the first.
+
+use core::cell::Cell;
+
+use guest_time::{Expired, TimerHandle, TimerQueue};
+use hw::percpu::{CpuLocal, PerCpu, MAX_CPUS};
+use hw::sync::SpinLock;
+use hw::{apic, cpu_local};
+use sched::VcpuKey;
+use vocabulary::{Nanos, Refused};
+
+use crate::{clock, levels, schedule, vcpu_time, watchdog, work};
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A vCPU's single-shot timer.
+    Singleshot,
+    /// A vCPU's periodic timer.
+    Periodic,
+    /// The end of a vCPU's poll.
+    Poll,
+    /// A domain's watchdog, by number; the key is its first vCPU's.
+    Watchdog(u8),
+}
+
+/// What stands in a queue.
+#[derive(Clone, Copy, Debug)]
+struct Payload {
+    vcpu: VcpuKey,
+    purpose: Purpose,
+}
+
+static QUEUES: [SpinLock<TimerQueue<Payload>, { levels::TIMERS }>; MAX_CPUS] =
+    [const { SpinLock::new(TimerQueue::new()) }; MAX_CPUS];
+
+/// What this processor's APIC timer is set to.
+static PROGRAMMED: CpuLocal<Cell<Option<Nanos>>> = cpu_local!(Cell::new(None));
+/// When this processor must choose anew what it runs.
+static SLICE: CpuLocal<Cell<Option<Nanos>>> = cpu_local!(Cell::new(None));
+
+fn queue(processor: usize) -> Option<&'static SpinLock<TimerQueue<Payload>, { levels::TIMERS }>> {
+    QUEUES.get(processor)
+}
+
+/// Where a timer is registered.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    processor: usize,
+    handle: TimerHandle,
+}
+
+/// A timer of a vCPU. It is due on the processor that set it last.
+pub struct Timer {
+    purpose: Purpose,
+    place: SpinLock<Option<Place>, { levels::VCPU_TIME }>,
+}
+
+impl Timer {
+    /// A timer that is not set.
+    pub const fn new(purpose: Purpose) -> Self {
+        Self { purpose, place: SpinLock::new(None) }
+    }
+
+    /// Sets the timer of `vcpu` to a deadline, in place of any before. ENOMEM the first time on a processor.
+    pub fn set(&self, vcpu: VcpuKey, deadline: Nanos) -> Refused<()> {
+        let here = PerCpu::current().index();
+        let mut place = self.place.lock();
+        if let Some(old) = place.as_ref().filter(|old| old.processor != here) {
+            if let Some(queue) = queue(old.processor) {
+                queue.lock().unregister(old.handle);
+            }
+            *place = None;
+        }
+        let Some(queue) = queue(here) else { return Ok(()) };
+        let mut queue = queue.lock();
+        let handle = match *place {
+            Some(old) => old.handle,
+            None => queue.register(Payload { vcpu, purpose: self.purpose })?,
+        };
+        *place = Some(Place { processor: here, handle });
+        if queue.arm(handle, deadline) {
+            bring_forward(deadline);
+        }
+        Ok(())
+    }
+
+    /// The timer is due no more. (The APIC's timer stays as it is: at worst it interrupts for nothing.)
+    pub fn stop(&self) {
+        let place = self.place.lock();
+        if let Some(Place { processor, handle }) = *place {
+            if let Some(queue) = queue(processor) {
+                queue.lock().disarm(handle);
+            }
+        }
+    }
+
+    /// Forgets the timer's registration, before its vCPU goes.
+    pub fn forget(&self) {
+        if let Some(Place { processor, handle }) = self.place.lock().take() {
+            if let Some(queue) = queue(processor) {
+                queue.lock().unregister(handle);
+            }
+        }
+    }
+}
+
+fn program(deadline: Nanos) {
+    PROGRAMMED.with(|programmed| programmed.set(Some(deadline)));
+    apic::set_timer(clock::line().tsc_at(deadline));
+}
+
+/// Sets the APIC's timer to `deadline` unless it is due before.
+fn bring_forward(deadline: Nanos) {
+    let programmed = PROGRAMMED.with(Cell::get);
+    if programmed.is_none_or(|programmed| deadline < programmed) {
+        program(deadline);
+    }
+}
+
+/// When this processor must choose anew what it runs at the latest; `None` for never.
+#[inline]
+pub fn set_slice(until: Option<Nanos>) {
+    SLICE.with(|slice| slice.set(until));
+    if let Some(until) = until {
+        bring_forward(until);
+    }
+}
+
+/// The APIC timer's interrupt.
+#[inline]
+pub fn interrupt() {
+    PROGRAMMED.with(|programmed| programmed.set(None));
+    work::raise_here(work::TIMER);
+}
+
+/// Does what is due on this processor, and sets the APIC's timer to what comes next.
+pub fn expire() {
+    let Some(queue) = queue(PerCpu::current().index()) else { return };
+    let mut now = clock::now();
+    loop {
+        let expired = queue.lock().pop_expired(now);
+        let Some(expired) = expired else { break };
+        fire(&expired, now);
+        now = clock::now();
+    }
+    if SLICE.with(Cell::get).is_some_and(|until| until <= now) {
+        SLICE.with(|slice| slice.set(None));
+        work::raise_here(work::RESCHEDULE);
+    }
+    set_exactly();
+    clock::watch(now);
+}
+
+/// Sets the APIC's timer to exactly what is due next, or stops it. Done before idling, so that an idle
+/// processor is not woken for what is no longer due.
+pub fn set_exactly() {
+    let Some(queue) = queue(PerCpu::current().index()) else { return };
+    let first = queue.lock().next_deadline();
+    let next = match (first, SLICE.with(Cell::get)) {
+        (Some(first), Some(slice)) => Some(first.min(slice)),
+        (first, slice) => first.or(slice),
+    };
+    let programmed = PROGRAMMED.with(Cell::get);
+    match next {
+        Some(next) if programmed != Some(next) => program(next),
+        None if programmed.is_some() => {
+            PROGRAMMED.with(|programmed| programmed.set(None));
+            apic::stop_timer();
+        }
+        _ => {}
+    }
+}
+
+fn fire(expired: &Expired<Payload>, now: Nanos) {
+    let Payload { vcpu, purpose } = expired.payload;
+    let Some(vcpu) = schedule::vcpu(vcpu) else { return };
+    match purpose {
+        Purpose::Singleshot => vcpu_time::raise_timer(&vcpu),
+        Purpose::Periodic => vcpu_time::tick(&vcpu, now),
+        Purpose::Poll => schedule::end_poll(&vcpu),
+        Purpose::Watchdog(number) => watchdog::expired(&vcpu.domain, number),
+    }
+}

@@ -1,0 +1,278 @@
+//! A vCPU's time: its timers, and what the guest is shown of the clock and of its own running.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
+
+use guest_time::{RunstateArea, RunstateFields, TimeFields, Version, VersionedRecord, TSC_STABLE};
+use hw::copy::{self, GuestFault};
+use hw::switch;
+use hw::sync::SpinLock;
+use hw::vcpu::SharedVcpuInfo;
+use vocabulary::{Nanos, Refused, VirtAddr};
+use xen_abi::xen::{VIRQ_TIMER, VMASST_TYPE_runstate_update_flag};
+
+use crate::timers::{Purpose, Timer};
+use crate::vcpu::Vcpu;
+use crate::{clock, events, levels};
+
+/// Address of an area that the guest did not register.
+const NONE: u64 = u64::MAX;
+/// Period of the periodic timer of a vCPU that said nothing: Xen's PV guests begin with 100 ticks a second.
+const FIRST_PERIOD: u64 = 10_000_000;
+
+/// A vCPU's time.
+pub struct VcpuTime {
+    /// The single-shot timer.
+    pub singleshot: Timer,
+    /// The timer that ends a poll.
+    pub poll: Timer,
+    /// It waits in `SCHEDOP_poll`.
+    pub is_polling: AtomicBool,
+    periodic: Timer,
+    /// Nanoseconds between ticks; zero for no ticks.
+    period: AtomicU64,
+    /// When the next tick is due.
+    next_tick: AtomicU64,
+    /// Where the guest wants its runstate.
+    runstate_area: AtomicU64,
+    /// Where the guest wants its time beside `vcpu_info`.
+    time_area: AtomicU64,
+    /// The clock's generation that the guest was told last.
+    told: AtomicU32,
+    versions: SpinLock<Versions, { levels::VCPU_TIME }>,
+}
+
+/// Version counters of the two records of time.
+#[derive(Default)]
+struct Versions {
+    info: Version,
+    area: Version,
+}
+
+impl VcpuTime {
+    /// Nothing registered, nothing told.
+    pub fn new() -> Self {
+        Self {
+            singleshot: Timer::new(Purpose::Singleshot),
+            poll: Timer::new(Purpose::Poll),
+            is_polling: AtomicBool::new(false),
+            periodic: Timer::new(Purpose::Periodic),
+            period: AtomicU64::new(FIRST_PERIOD),
+            next_tick: AtomicU64::new(0),
+            runstate_area: AtomicU64::new(NONE),
+            time_area: AtomicU64::new(NONE),
+            // No generation is odd.
+            told: AtomicU32::new(1),
+            versions: SpinLock::new(Versions::default()),
+        }
+    }
+
+    /// Stops and forgets all timers, before the vCPU goes.
+    pub fn forget_timers(&self) {
+        for timer in [&self.singleshot, &self.poll, &self.periodic] {
+            timer.forget();
+        }
+    }
+}
+
+/// Raises the vCPU's timer interrupt.
+pub fn raise_timer(vcpu: &Vcpu) {
+    events::raise_virq(&vcpu.domain, VIRQ_TIMER, vcpu.id);
+}
+
+/// Sets the period of the periodic timer; zero stops it. The caller checked it.
+pub fn set_period(vcpu: &Vcpu, period: u64) -> Refused<()> {
+    let time = &vcpu.time;
+    time.period.store(period, Relaxed);
+    if period == 0 {
+        time.periodic.stop();
+        return Ok(());
+    }
+    let first = clock::now().0.saturating_add(period);
+    time.next_tick.store(first, Relaxed);
+    time.periodic.set(vcpu.key, Nanos(first))
+}
+
+/// The periodic timer's deadline came. Ticks are for a vCPU that runs: one that sleeps is not woken by them,
+/// and gets one when it comes back.
+pub fn tick(vcpu: &Vcpu, now: Nanos) {
+    if vcpu.is_running.load(Acquire) {
+        catch_up(vcpu, now);
+    }
+}
+
+/// Raises a tick that is due and sets the timer to the next.
+fn catch_up(vcpu: &Vcpu, now: Nanos) {
+    let time = &vcpu.time;
+    let period = time.period.load(Relaxed);
+    if period == 0 {
+        return;
+    }
+    let due = time.next_tick.load(Relaxed);
+    let mut next = due;
+    if due <= now.0 {
+        raise_timer(vcpu);
+        let missed = now.0.saturating_sub(due) / period;
+        next = due.saturating_add(missed.saturating_add(1).saturating_mul(period));
+        time.next_tick.store(next, Relaxed);
+    }
+    // Without memory for the timer the vCPU gets its ticks when it is switched to.
+    let _ = time.periodic.set(vcpu.key, Nanos(next));
+}
+
+/// What the vCPU, which was just given this processor, is due: its ticks, the clock, its runstate.
+#[inline]
+pub fn resumed(vcpu: &Vcpu, runstate: &RunstateFields) {
+    if vcpu.time.period.load(Relaxed) != 0 {
+        catch_up(vcpu, Nanos(runstate.state_entry_time));
+    }
+    publish_if_stale(vcpu);
+    publish_runstate(vcpu, runstate);
+}
+
+/// Tells the vCPU, whose tables are loaded here, of the clock if that changed since.
+#[inline]
+pub fn publish_if_stale(vcpu: &Vcpu) {
+    if vcpu.time.told.load(Relaxed) != clock::generation() {
+        publish(vcpu);
+    }
+}
+
+/// Tells a vCPU of the clock: in its `vcpu_info`, and in its own area if it registered one, for which its
+/// domain's kernel must be what is mapped here. An area that cannot be written is left alone.
+#[cold]
+pub fn publish(vcpu: &Vcpu) {
+    let time = &vcpu.time;
+    let generation = clock::generation();
+    let flags = if clock::is_tsc_stable() { TSC_STABLE } else { 0 };
+    let fields = clock::line().fields(flags);
+    let mut versions = time.versions.lock();
+    match versions.info.publish(&mut InfoRecord(vcpu.context.info()), &fields) {
+        Ok(()) => {}
+        Err(never) => match never {},
+    }
+    let area = time.time_area.load(Relaxed);
+    if area != NONE {
+        with_kernel_tables(vcpu, || {
+            let _ = versions.area.publish(&mut AreaRecord(area), &fields);
+        });
+    }
+    time.told.store(generation, Relaxed);
+}
+
+/// The vCPU's `vcpu_info` moved, or something else it was told is no longer where it looks.
+pub fn forget_told(vcpu: &Vcpu) {
+    vcpu.time.told.store(1, Relaxed);
+}
+
+/// `VCPUOP_register_vcpu_time_memory_area`: shows the clock at `address` from now on. The caller is a vCPU of
+/// the same domain, in its kernel.
+pub fn register_time_area(vcpu: &Vcpu, address: u64) {
+    vcpu.time.time_area.store(address, Relaxed);
+    publish(vcpu);
+    // A vCPU that maps something else there is shown it when it runs.
+    forget_told(vcpu);
+}
+
+/// `VCPUOP_register_runstate_memory_area`: shows the runstate at `address` from now on.
+pub fn register_runstate_area(vcpu: &Vcpu, address: u64, now: &RunstateFields) {
+    vcpu.time.runstate_area.store(address, Release);
+    let _ = AreaRecord(address).store(now);
+}
+
+/// Writes the runstate where the vCPU, whose tables are loaded here, wants it.
+#[inline]
+pub fn publish_runstate(vcpu: &Vcpu, fields: &RunstateFields) {
+    let area = vcpu.time.runstate_area.load(Acquire);
+    if area == NONE {
+        return;
+    }
+    let flag = vcpu.domain.assists(VMASST_TYPE_runstate_update_flag);
+    with_kernel_tables(vcpu, || {
+        let _ = guest_time::publish_runstate(fields, &mut AreaRecord(area), flag);
+    });
+}
+
+/// Runs `work` with the tables of the vCPU's kernel in force, which are or will be loaded here.
+#[inline]
+fn with_kernel_tables(vcpu: &Vcpu, work: impl FnOnce()) {
+    if vcpu.context.in_kernel() {
+        return work();
+    }
+    switch::toggle_tables(vcpu.context.kernel_cr3.load(Relaxed));
+    work();
+    switch::toggle_tables(vcpu.context.user_cr3.load(Relaxed));
+}
+
+/// `vcpu_time_info` inside `vcpu_info`.
+struct InfoRecord<'a>(&'a SharedVcpuInfo);
+
+/// The words of `vcpu_time_info` behind its version: padding, time stamp, system time, multiplier, and
+/// shift and flags.
+fn words(fields: &TimeFields) -> [u32; 7] {
+    let tsc = fields.tsc_timestamp;
+    let system = fields.system_time.0;
+    let last = u32::from(fields.scale.shift as u8) | u32::from(fields.flags) << 8;
+    [0, tsc as u32, (tsc >> 32) as u32, system as u32, (system >> 32) as u32, fields.scale.multiplier, last]
+}
+
+impl VersionedRecord for InfoRecord<'_> {
+    type Fields = TimeFields;
+    type Fault = core::convert::Infallible;
+
+    fn store_version(&mut self, version: u32) -> Result<(), Self::Fault> {
+        let [place, ..] = &self.0.time;
+        place.store(version, Release);
+        Ok(())
+    }
+
+    fn store_fields(&mut self, fields: &TimeFields) -> Result<(), Self::Fault> {
+        let [_, places @ ..] = &self.0.time;
+        for (place, word) in places.iter().zip(words(fields)) {
+            place.store(word, Release);
+        }
+        Ok(())
+    }
+}
+
+/// A record at an address of the guest's.
+struct AreaRecord(u64);
+
+impl AreaRecord {
+    fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), GuestFault> {
+        copy::write_bytes(VirtAddr(self.0.wrapping_add(offset)), bytes)
+    }
+}
+
+impl VersionedRecord for AreaRecord {
+    type Fields = TimeFields;
+    type Fault = GuestFault;
+
+    fn store_version(&mut self, version: u32) -> Result<(), GuestFault> {
+        self.write(0, &version.to_le_bytes())
+    }
+
+    fn store_fields(&mut self, fields: &TimeFields) -> Result<(), GuestFault> {
+        let mut bytes = [0; 28];
+        for (place, word) in bytes.chunks_exact_mut(4).zip(words(fields)) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        self.write(4, &bytes)
+    }
+}
+
+/// Offset of `state_entry_time` in `vcpu_runstate_info`.
+const ENTRY_TIME: u64 = 8;
+
+impl RunstateArea for AreaRecord {
+    type Fault = GuestFault;
+
+    fn store_entry_time(&mut self, value: u64) -> Result<(), GuestFault> {
+        copy::write_words(VirtAddr(self.0.wrapping_add(ENTRY_TIME)), &[value])
+    }
+
+    fn store(&mut self, fields: &RunstateFields) -> Result<(), GuestFault> {
+        let [running, runnable, blocked, offline] = fields.time;
+        let all = [u64::from(fields.state), fields.state_entry_time, running, runnable, blocked, offline];
+        copy::write_words(VirtAddr(self.0), &all)
+    }
+}

@@ -1,0 +1,66 @@
+//! What a processor owes before it runs a guest again: bits, and the handler that the way out to a guest calls
+//! while there are any.
+
+use core::sync::atomic::Ordering::{AcqRel, Relaxed};
+
+use hw::percpu::PerCpu;
+use hw::registers::Registers;
+
+use crate::{current, nmi, processors, schedule, timers, vcpu_time};
+
+/// A timer of this processor may be due.
+pub const TIMER: u32 = 1 << 0;
+/// Choose anew which vCPU runs here.
+pub const RESCHEDULE: u32 = 1 << 1;
+/// An NMI waits for the vCPU that runs here.
+pub const NMI: u32 = 1 << 2;
+/// Another processor needs the vCPU whose state may still lie here while this one idles.
+pub const UNLOAD: u32 = 1 << 3;
+/// The clock changed: tell the vCPU that runs here.
+pub const TIME: u32 = 1 << 4;
+
+/// Adds to what this processor owes.
+#[inline]
+pub fn raise_here(bits: u32) {
+    PerCpu::current().work.fetch_or(bits, AcqRel);
+}
+
+/// Adds to what a processor owes, and has it look at once.
+pub fn raise_on(processor: usize, bits: u32) {
+    if processor == PerCpu::current().index() {
+        raise_here(bits);
+    } else if !PerCpu::set_work(processor, bits) {
+        processors::kick(processor);
+    }
+}
+
+/// Whether this processor owes anything.
+#[inline]
+pub fn is_owed() -> bool {
+    PerCpu::current().work.load(Relaxed) != 0
+}
+
+/// Takes all that this processor owes: the caller does it.
+#[inline]
+pub fn take() -> u32 {
+    PerCpu::current().work.swap(0, AcqRel)
+}
+
+/// Called on the way out to a guest, again until nothing is owed.
+pub extern "C" fn work(registers: &mut Registers) {
+    let bits = take();
+    if bits & TIMER != 0 {
+        timers::expire();
+    }
+    // What expired may have woken somebody, and that is best answered in the same round.
+    let woken = PerCpu::current().work.fetch_and(!RESCHEDULE, AcqRel);
+    if (bits | woken) & RESCHEDULE != 0 || !schedule::is_running() {
+        schedule::switch(registers);
+    }
+    if bits & TIME != 0 {
+        current::with(|vcpu| vcpu_time::publish_if_stale(vcpu));
+    }
+    if bits & NMI != 0 {
+        current::with(|vcpu| nmi::deliver(vcpu, registers));
+    }
+}
