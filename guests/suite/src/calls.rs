@@ -17,7 +17,7 @@ pub const GROUP: Group = Group {
         case!("call-registers", "a hypercall keeps the registers that carry no argument", registers),
         case!("multicall", "a multicall runs its calls in order and stores each result", multicall_order),
         case!("multicall-failing", "a call that fails does not stop it", multicall_failing),
-        case!("multicall-nested", "a multicall inside a multicall gives EINVAL", multicall_nested),
+        case!("multicall-nested", "a multicall inside a multicall has the result EINVAL", multicall_nested),
         case!("multicall-empty", "an empty one succeeds", multicall_empty),
         case!("multicall-bad-pointer", "entries at a bad address give EFAULT", multicall_bad),
         case!("multicall-readonly", "entries that cannot be written give EFAULT", multicall_readonly),
@@ -47,7 +47,7 @@ fn unknown() {
 }
 
 fn arch_unknown() {
-    for number in 49..56 {
+    for number in 50..56 {
         assert_eq!(call2(number, 0, 0), ENOSYS, "{number}");
     }
 }
@@ -111,8 +111,9 @@ fn multicall_failing() {
 fn multicall_nested() {
     let mut inner = [entry(nr::XEN_VERSION, [0, 0, 0])];
     let mut outer = [entry(nr::MULTICALL, [inner.as_mut_ptr() as u64, 1, 0])];
-    let result = multicall(&mut outer);
-    guest_kit::say!("PROBE nested {result} {}", outer[0][1] as i64);
+    assert_eq!(multicall(&mut outer), 0);
+    assert_eq!(outer[0][1] as i64, EINVAL);
+    assert_eq!(inner[0][1], 0xdead);
 }
 
 fn multicall_empty() {
@@ -168,7 +169,7 @@ fn console_read() {
 
 fn physdev_unknown() {
     let argument = [0u64; 8];
-    for operation in [1, 2, 3, 14, 33, 100] {
+    for operation in [1, 2, 3, 33, 100] {
         assert_eq!(physdev_op(operation, at(&argument)), ENOSYS, "{operation}");
     }
 }
@@ -196,7 +197,7 @@ fn platform(command: u32, version: u32, fill: impl FnOnce(&mut [u64])) -> (i64, 
     (call2(nr::PLATFORM_OP, page.va, 0), page)
 }
 
-const PLATFORM_VERSION: u32 = 0x0300_0000;
+const PLATFORM_VERSION: u32 = 0x0300_0001;
 
 fn platform_version() {
     for version in [0, 1, PLATFORM_VERSION + 1] {

@@ -162,7 +162,6 @@ fn watchdog() {
 fn watchdog_bad() {
     assert_eq!(watchdog_op(100, 60), EINVAL);
     assert_eq!(watchdog_op(1, 60), EINVAL, "one that is not running");
-    assert_eq!(watchdog_op(0, 0), EINVAL, "none to stop");
 }
 
 fn unknown() {
