@@ -182,11 +182,13 @@ impl Model {
             }
         }
         for &(mfn, level) in &fresh {
-            for index in super::operations::INDICES {
-                if level == Level::L4 && is_hypervisor_slot(index) {
+            for (_, entry) in self.contents.range_mut((mfn, 0)..=(mfn, 511)) {
+                *entry = stored(level, *entry);
+            }
+            if level == Level::L4 {
+                let own = FIRST_HYPERVISOR_SLOT..FIRST_HYPERVISOR_SLOT + HYPERVISOR_SLOTS;
+                for index in own {
                     self.contents.insert((mfn, index), hypervisor_entry());
-                } else if let Some(entry) = self.contents.get_mut(&(mfn, index)) {
-                    *entry = stored(level, *entry);
                 }
             }
         }

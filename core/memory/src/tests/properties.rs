@@ -6,7 +6,7 @@ use super::machine::*;
 use super::model::Model;
 use super::operations::*;
 use crate::entry::{PRESENT, SUPERPAGE_OR_PAT, WRITE};
-use crate::page_info::{Level, PageType};
+use crate::page_info::Level;
 use crate::paging::Paging;
 
 /// What the model keeps of an entry.
@@ -53,10 +53,8 @@ pub fn step(
             }
             machine.poke(mfn, index, entry);
         }
-        Operation::Touch { mfn } => {
-            if machine.page(mfn).page_type() == PageType::L4 && machine.page(mfn).is_validated() {
-                machine.touch(mfn, Level::L4);
-            }
+        Operation::Touch { mfn } if model.level(mfn) == Some(Level::L4) => {
+            machine.touch(mfn, Level::L4);
         }
         Operation::ReleaseBase { mfn } if !model.has_base(mfn) => return,
         _ => {}
