@@ -89,10 +89,16 @@ pub fn start_frame() -> Frame {
     }
 }
 
-/// Enters user mode by the iret hypercall, `frame.error` being the call's flags; the frame of whatever bounced back is the answer.
+/// Enters user mode by the iret hypercall, `frame.error` being the call's flags; the frame of
+/// whatever bounced back is the answer.
 pub fn run(frame: &Frame) -> Frame {
+    let bounce = area_address(area().id as usize) + BOUNCE_STACK as u64;
+    run_on_stack(frame, bounce)
+}
+
+/// The same with another kernel stack for the bounce frame.
+pub fn run_on_stack(frame: &Frame, bounce: u64) -> Frame {
     let area = area();
-    let bounce = area_address(area.id as usize) + BOUNCE_STACK as u64;
     assert_eq!(stack_switch(FLAT_SS, bounce), 0);
     let outer = area.resume;
     unsafe { kit_enter(frame, &raw mut area.resume) };

@@ -12,36 +12,142 @@ use guest_kit::pages::Page;
 pub const GROUP: Group = Group {
     name: "calls",
     cases: &[
-        case!("call-unknown", "numbers without a hypercall give ENOSYS", unknown),
-        case!("call-arch-unknown", "so do the architecture's spare ones", arch_unknown),
-        case!("call-registers", "a hypercall keeps the registers that carry no argument", registers),
-        case!("multicall", "a multicall runs its calls in order and stores each result", multicall_order),
-        case!("multicall-failing", "a call that fails does not stop it", multicall_failing),
-        case!("multicall-nested", "a multicall inside a multicall has the result EINVAL", multicall_nested),
+        case!(
+            "call-unknown",
+            "numbers without a hypercall give ENOSYS",
+            unknown
+        ),
+        case!(
+            "call-arch-unknown",
+            "so do the architecture's spare ones",
+            arch_unknown
+        ),
+        case!(
+            "call-registers",
+            "a hypercall keeps the registers that carry no argument",
+            registers
+        ),
+        case!(
+            "multicall",
+            "a multicall runs its calls in order and stores each result",
+            multicall_order
+        ),
+        case!(
+            "multicall-failing",
+            "a call that fails does not stop it",
+            multicall_failing
+        ),
+        case!(
+            "multicall-nested",
+            "a multicall inside a multicall has the result EINVAL",
+            multicall_nested
+        ),
         case!("multicall-empty", "an empty one succeeds", multicall_empty),
-        case!("multicall-bad-pointer", "entries at a bad address give EFAULT", multicall_bad),
-        case!("multicall-readonly", "entries that cannot be written give EFAULT", multicall_readonly),
-        case!("vm-assist", "the assists for page tables and runstate switch on and off", vm_assist),
-        case!("vm-assist-bad", "unknown assists give EINVAL, unknown commands ENOSYS", vm_assist_bad),
-        case!("console-write-bad", "console_io refuses bad pointers and unknown commands", console_bad),
-        case!("console-read", "a read with nothing typed gives 0", console_read),
-        case!("physdev-unknown", "unknown operations give ENOSYS", physdev_unknown),
-        case!("physdev-irq-status", "irq_status_query refuses a PIRQ out of range", physdev_irq),
-        case!("physdev-eoi-map", "the EOI bitmap's frame must be ours, and is set once", physdev_eoi),
-        case!("platform-version", "platform_op refuses another interface version", platform_version),
-        case!("platform-cpuinfo", "get_cpuinfo says which processors are present", platform_cpuinfo),
-        case!("platform-unknown", "unknown operations give ENOSYS", platform_unknown),
-        case!("nmi-callback", "a second NMI callback replaces the first; unregister takes it away", nmi_callback),
-        case!("nmi-bad", "a non-canonical address gives EINVAL, an unknown operation ENOSYS", nmi_bad),
-        case!("sysctl-version", "sysctl and domctl refuse another interface version", control_version),
-        case!("hvm-op-unknown", "unknown operations of hvm_op give ENOSYS", hvm_unknown),
-        case!("xsm-op", "xsm_op without a security module gives ENOSYS", xsm),
+        case!(
+            "multicall-bad-pointer",
+            "entries at a bad address give EFAULT",
+            multicall_bad
+        ),
+        case!(
+            "multicall-readonly",
+            "entries that cannot be written give EFAULT",
+            multicall_readonly
+        ),
+        case!(
+            "vm-assist",
+            "the assists for page tables and runstate switch on and off",
+            vm_assist
+        ),
+        case!(
+            "vm-assist-bad",
+            "unknown assists give EINVAL, unknown commands ENOSYS",
+            vm_assist_bad
+        ),
+        case!(
+            "console-write-bad",
+            "console_io refuses bad pointers and unknown commands",
+            console_bad
+        ),
+        case!(
+            "console-read",
+            "a read with nothing typed gives 0",
+            console_read
+        ),
+        case!(
+            "physdev-unknown",
+            "unknown operations give ENOSYS",
+            physdev_unknown
+        ),
+        case!(
+            "physdev-irq-status",
+            "irq_status_query refuses a PIRQ out of range",
+            physdev_irq
+        ),
+        case!(
+            "physdev-eoi-map",
+            "the EOI bitmap's frame must be ours, and is set once",
+            physdev_eoi
+        ),
+        case!(
+            "platform-version",
+            "platform_op refuses another interface version",
+            platform_version
+        ),
+        case!(
+            "platform-cpuinfo",
+            "get_cpuinfo says which processors are present",
+            platform_cpuinfo
+        ),
+        case!(
+            "platform-unknown",
+            "unknown operations give ENOSYS",
+            platform_unknown
+        ),
+        case!(
+            "nmi-callback",
+            "a second NMI callback replaces the first; unregister takes it away",
+            nmi_callback
+        ),
+        case!(
+            "nmi-bad",
+            "a non-canonical address gives EINVAL, an unknown operation ENOSYS",
+            nmi_bad
+        ),
+        case!(
+            "sysctl-version",
+            "sysctl and domctl refuse another interface version",
+            control_version
+        ),
+        case!(
+            "hvm-op-unknown",
+            "unknown operations of hvm_op give ENOSYS",
+            hvm_unknown
+        ),
+        case!(
+            "xsm-op",
+            "xsm_op without a security module gives ENOSYS",
+            xsm
+        ),
         case!("removed-calls", "tmem_op, removed, gives ENOSYS", removed),
     ],
 };
 
 fn unknown() {
-    for number in [11, 38, 43, 44, 47, 50, 55, 56, 63, 64, 100, 0xffff_ffff, u64::MAX] {
+    for number in [
+        11,
+        38,
+        43,
+        44,
+        47,
+        50,
+        55,
+        56,
+        63,
+        64,
+        100,
+        0xffff_ffff,
+        u64::MAX,
+    ] {
         assert_eq!(call2(number, 0, 0), ENOSYS, "{number}");
     }
 }
@@ -79,7 +185,11 @@ fn entry(number: u64, arguments: [u64; 3]) -> Entry {
 }
 
 fn multicall(entries: &mut [Entry]) -> i64 {
-    call2(nr::MULTICALL, entries.as_mut_ptr() as u64, entries.len() as u64)
+    call2(
+        nr::MULTICALL,
+        entries.as_mut_ptr() as u64,
+        entries.len() as u64,
+    )
 }
 
 fn multicall_order() {
@@ -121,7 +231,12 @@ fn multicall_empty() {
 }
 
 fn multicall_bad() {
-    for pointer in [0u64, 0xffff_8300_0000_0000, 0x8000_0000_0000_0000, 0x7000_0000_0000] {
+    for pointer in [
+        0u64,
+        0xffff_8300_0000_0000,
+        0x8000_0000_0000_0000,
+        0x7000_0000_0000,
+    ] {
         assert_eq!(call2(nr::MULTICALL, pointer, 1), EFAULT, "{pointer:#x}");
     }
 }
@@ -155,7 +270,11 @@ fn vm_assist_bad() {
 
 fn console_bad() {
     for pointer in [0xffff_8300_0000_0000, 0x8000_0000_0000_0000] {
-        assert_eq!(call3(nr::CONSOLE_IO, 0, 10, pointer), EFAULT, "{pointer:#x}");
+        assert_eq!(
+            call3(nr::CONSOLE_IO, 0, 10, pointer),
+            EFAULT,
+            "{pointer:#x}"
+        );
     }
     for command in [2, 100] {
         assert_eq!(call3(nr::CONSOLE_IO, command, 0, 0), ENOSYS);
@@ -211,12 +330,19 @@ fn platform_cpuinfo() {
     // xen_cpuid, max_present, flags, apic_id, acpi_id
     let max_present = page.words()[1] >> 32;
     let flags = page.words()[2] as u32;
-    assert!(max_present >= 1 && flags & 1 == 1, "{max_present} {flags:#x}");
+    assert!(
+        max_present >= 1 && flags & 1 == 1,
+        "{max_present} {flags:#x}"
+    );
 }
 
 fn platform_unknown() {
     for command in [0, 100, u32::MAX] {
-        assert_eq!(platform(command, PLATFORM_VERSION, |_| ()).0, ENOSYS, "{command}");
+        assert_eq!(
+            platform(command, PLATFORM_VERSION, |_| ()).0,
+            ENOSYS,
+            "{command}"
+        );
     }
 }
 

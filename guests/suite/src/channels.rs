@@ -11,31 +11,115 @@ use guest_kit::trap::{with_hook, Frame, EVENT};
 pub const GROUP: Group = Group {
     name: "events",
     cases: &[
-        case!("event-alloc-unbound", "alloc_unbound gives a port that status calls unbound", alloc),
-        case!("event-alloc-unbound-bad", "a domain that does not exist gives ESRCH", alloc_bad),
-        case!("event-interdomain", "a port bound to our own unbound port signals the other end", interdomain),
-        case!("event-interdomain-bad", "binding to what is not an unbound port for us is refused", interdomain_bad),
+        case!(
+            "event-alloc-unbound",
+            "alloc_unbound gives a port that status calls unbound",
+            alloc
+        ),
+        case!(
+            "event-alloc-unbound-bad",
+            "a domain that does not exist gives ESRCH",
+            alloc_bad
+        ),
+        case!(
+            "event-interdomain",
+            "a port bound to our own unbound port signals the other end",
+            interdomain
+        ),
+        case!(
+            "event-interdomain-bad",
+            "binding to what is not an unbound port for us is refused",
+            interdomain_bad
+        ),
         case!("event-virq", "a VIRQ binds once for each vCPU", virq),
-        case!("event-virq-bad", "unknown VIRQs, vCPUs, and global ones off vCPU 0 are refused", virq_bad),
+        case!(
+            "event-virq-bad",
+            "unknown VIRQs, vCPUs, and global ones off vCPU 0 are refused",
+            virq_bad
+        ),
         case!("event-ipi", "an IPI port names its vCPU", ipi),
-        case!("event-ipi-bad", "a vCPU that does not exist gives ENOENT", ipi_bad),
-        case!("event-pirq-bad", "a PIRQ out of range gives EINVAL", pirq_bad),
-        case!("event-close", "a closed port is free, and cannot be closed again", close_twice),
-        case!("event-bad-ports", "every operation refuses ports that are out of range or free", bad_ports),
-        case!("event-send-virq", "send on a VIRQ port gives EINVAL", send_virq),
-        case!("event-send-unbound", "send on an unbound port is quietly dropped", send_unbound),
-        case!("event-bind-vcpu", "bind_vcpu moves an interdomain port, never an IPI or timer one", rebind),
-        case!("event-pending-bits", "send sets pending bit, selector bit and the upcall flag", pending_bits),
-        case!("event-masked", "a masked port becomes pending without selector or upcall", masked),
-        case!("event-one-edge", "a send on a pending port raises nothing again", one_edge),
-        case!("event-unmask", "unmask of a pending port raises the upcall", unmask_pending),
-        case!("event-upcall", "the upcall comes once the mask is clear, with the mask set by the entry", upcall),
-        case!("event-upcall-mask", "no upcall while the mask is set", no_upcall),
-        case!("event-close-pending", "closing a port takes its pending bit away", close_pending),
-        case!("event-status", "status of a free port says closed, of a foreign domain ESRCH", status_of),
+        case!(
+            "event-ipi-bad",
+            "a vCPU that does not exist gives ENOENT",
+            ipi_bad
+        ),
+        case!(
+            "event-pirq-bad",
+            "a PIRQ out of range gives EINVAL",
+            pirq_bad
+        ),
+        case!(
+            "event-close",
+            "a closed port is free, and cannot be closed again",
+            close_twice
+        ),
+        case!(
+            "event-bad-ports",
+            "every operation refuses ports that are out of range or free",
+            bad_ports
+        ),
+        case!(
+            "event-send-virq",
+            "send on a VIRQ port gives EINVAL",
+            send_virq
+        ),
+        case!(
+            "event-send-unbound",
+            "send on an unbound port is quietly dropped",
+            send_unbound
+        ),
+        case!(
+            "event-bind-vcpu",
+            "bind_vcpu moves an interdomain port, never an IPI or timer one",
+            rebind
+        ),
+        case!(
+            "event-pending-bits",
+            "send sets pending bit, selector bit and the upcall flag",
+            pending_bits
+        ),
+        case!(
+            "event-masked",
+            "a masked port becomes pending without selector or upcall",
+            masked
+        ),
+        case!(
+            "event-one-edge",
+            "a send on a pending port raises nothing again",
+            one_edge
+        ),
+        case!(
+            "event-unmask",
+            "unmask of a pending port raises the upcall",
+            unmask_pending
+        ),
+        case!(
+            "event-upcall",
+            "the upcall comes once the mask is clear, with the mask set by the entry",
+            upcall
+        ),
+        case!(
+            "event-upcall-mask",
+            "no upcall while the mask is set",
+            no_upcall
+        ),
+        case!(
+            "event-close-pending",
+            "closing a port takes its pending bit away",
+            close_pending
+        ),
+        case!(
+            "event-status",
+            "status of a free port says closed, of a foreign domain ESRCH",
+            status_of
+        ),
         case!("event-reset", "reset closes every port", reset),
         case!("event-unknown", "unknown operations give ENOSYS", unknown),
-        case!("event-compat", "the old event_channel_op takes command and argument in one structure", compat),
+        case!(
+            "event-compat",
+            "the old event_channel_op takes command and argument in one structure",
+            compat
+        ),
     ],
 };
 
@@ -69,8 +153,14 @@ fn alloc_bad() {
 
 fn interdomain() {
     let (first, second) = loopback();
-    assert_eq!(status(first).map(|s| (s.status, s.detail[1])), Ok((2, second)));
-    assert_eq!(status(second).map(|s| (s.status, s.detail[1])), Ok((2, first)));
+    assert_eq!(
+        status(first).map(|s| (s.status, s.detail[1])),
+        Ok((2, second))
+    );
+    assert_eq!(
+        status(second).map(|s| (s.status, s.detail[1])),
+        Ok((2, first))
+    );
     for (from, to) in [(first, second), (second, first)] {
         clear_pending(to);
         assert_eq!(send(from), 0);
@@ -78,7 +168,11 @@ fn interdomain() {
         clear_pending(to);
     }
     assert_eq!(close(first), 0);
-    assert_eq!(status(second).map(|s| s.status), Ok(1), "the other end is unbound again");
+    assert_eq!(
+        status(second).map(|s| s.status),
+        Ok(1),
+        "the other end is unbound again"
+    );
     close_all(&[second]);
 }
 
@@ -100,7 +194,10 @@ const DOM_EXC: u32 = 3;
 
 fn virq() {
     let port = bind_virq(DEBUG, 0).expect("bind_virq");
-    assert_eq!(status(port).map(|s| (s.status, s.detail[0])), Ok((4, DEBUG)));
+    assert_eq!(
+        status(port).map(|s| (s.status, s.detail[0])),
+        Ok((4, DEBUG))
+    );
     assert_eq!(bind_virq(DEBUG, 0), Err(EEXIST));
     let other = bind_virq(DEBUG, 1).expect("bind_virq on vCPU 1");
     close_all(&[port, other]);
@@ -127,7 +224,10 @@ fn ipi_bad() {
 fn pirq_bad() {
     for pirq in [5000u32, u32::MAX] {
         let mut argument = [pirq, 0, 0];
-        assert_eq!(event_channel_op(op::BIND_PIRQ, at_mut(&mut argument)), EINVAL);
+        assert_eq!(
+            event_channel_op(op::BIND_PIRQ, at_mut(&mut argument)),
+            EINVAL
+        );
     }
 }
 
@@ -214,7 +314,10 @@ fn unmask_pending() {
     set_masked(port, true);
     assert_eq!(send(port), 0);
     assert_eq!(unmask(port), 0);
-    assert_eq!(mask_word(port as usize / 64).load(core::sync::atomic::Ordering::SeqCst) >> (port % 64) & 1, 0);
+    assert_eq!(
+        mask_word(port as usize / 64).load(core::sync::atomic::Ordering::SeqCst) >> (port % 64) & 1,
+        0
+    );
     assert_ne!((vcpu_info().pending_selector, vcpu_info().pending), (0, 0));
     close_all(&[port]);
 }
@@ -233,7 +336,11 @@ fn upcall() {
     assert_eq!(send(port), 0);
     let upcalls = with_hook(note_upcall, let_upcalls_in);
     assert_eq!(upcalls, 1);
-    assert_eq!(unsafe { SEEN }, (1, 0, 0), "mask in the handler, mask saved, privilege");
+    assert_eq!(
+        unsafe { SEEN },
+        (1, 0, 0),
+        "mask in the handler, mask saved, privilege"
+    );
     assert!(clear_pending(port));
     close_all(&[port]);
 }
@@ -260,12 +367,20 @@ fn status_of() {
     let port = bind_ipi(0).expect("bind_ipi");
     assert_eq!(close(port), 0);
     assert_eq!(status(port).map(|s| s.status), Ok(0));
-    let mut foreign = events::Status { domain: NOBODY, port: 1, ..Default::default() };
+    let mut foreign = events::Status {
+        domain: NOBODY,
+        port: 1,
+        ..Default::default()
+    };
     assert_eq!(event_channel_op(op::STATUS, at_mut(&mut foreign)), ESRCH);
 }
 
 fn reset() {
-    let ports = [bind_ipi(0), bind_virq(DEBUG, 0), alloc_unbound(OURSELVES, OURSELVES)];
+    let ports = [
+        bind_ipi(0),
+        bind_virq(DEBUG, 0),
+        alloc_unbound(OURSELVES, OURSELVES),
+    ];
     assert_eq!(event_channel_op(op::RESET, at(&NOBODY)), ESRCH);
     assert_eq!(event_channel_op(op::RESET, at(&OURSELVES)), 0);
     for port in ports {
@@ -282,7 +397,10 @@ fn unknown() {
 fn compat() {
     // The command, then bind_ipi's vCPU and port.
     let mut argument = [op::BIND_IPI as u32, 0, 0, 0, 0, 0, 0, 0];
-    assert_eq!(call2(nr::EVENT_CHANNEL_OP_COMPAT, at_mut(&mut argument), 0), 0);
+    assert_eq!(
+        call2(nr::EVENT_CHANNEL_OP_COMPAT, at_mut(&mut argument), 0),
+        0
+    );
     assert_eq!(status(argument[2]).map(|s| s.status), Ok(5));
     close_all(&[argument[2]]);
 }

@@ -12,20 +12,60 @@ use guest_kit::vcpus::op;
 pub const GROUP: Group = Group {
     name: "time",
     cases: &[
-        case!("time-version", "the version of vcpu_time_info is even and its scale is set", version),
+        case!(
+            "time-version",
+            "the version of vcpu_time_info is even and its scale is set",
+            version
+        ),
         case!("time-monotone", "system time never goes back", monotone),
         case!("time-rate", "system time and TSC agree over a sleep", rate),
-        case!("periodic-default", "a vCPU starts with a tick of 10 ms", tick),
-        case!("timer-fires", "set_timer_op raises the timer VIRQ at its deadline, not before", fires),
+        case!(
+            "periodic-default",
+            "a vCPU starts with a tick of 10 ms",
+            tick
+        ),
+        case!(
+            "timer-fires",
+            "set_timer_op raises the timer VIRQ at its deadline, not before",
+            fires
+        ),
         case!("timer-past", "a deadline in the past fires at once", past),
-        case!("timer-cancel", "a deadline of 0 takes the timer away", cancel),
+        case!(
+            "timer-cancel",
+            "a deadline of 0 takes the timer away",
+            cancel
+        ),
         case!("singleshot", "set_singleshot_timer fires once", singleshot),
-        case!("singleshot-past", "a deadline in the past fires at once, FUTURE flag or not", singleshot_past),
-        case!("singleshot-stop", "stop_singleshot_timer takes it away", singleshot_stop),
-        case!("singleshot-other", "timers of another vCPU cannot be set", singleshot_other),
-        case!("periodic", "set_periodic_timer fires again and again until stopped", periodic),
-        case!("periodic-short", "a period below a millisecond gives EINVAL", periodic_short),
-        case!("timer-replaces", "a second deadline replaces the first", replaces),
+        case!(
+            "singleshot-past",
+            "a deadline in the past fires at once, FUTURE flag or not",
+            singleshot_past
+        ),
+        case!(
+            "singleshot-stop",
+            "stop_singleshot_timer takes it away",
+            singleshot_stop
+        ),
+        case!(
+            "singleshot-other",
+            "timers of another vCPU cannot be set",
+            singleshot_other
+        ),
+        case!(
+            "periodic",
+            "set_periodic_timer fires again and again until stopped",
+            periodic
+        ),
+        case!(
+            "periodic-short",
+            "a period below a millisecond gives EINVAL",
+            periodic_short
+        ),
+        case!(
+            "timer-replaces",
+            "a second deadline replaces the first",
+            replaces
+        ),
     ],
 };
 
@@ -50,7 +90,10 @@ fn rate() {
     let (time, elapsed) = (snapshot(), now() - first);
     let by_tsc = guest_kit::time::scale(tsc() - ticks, &time);
     assert!(elapsed >= 30_000_000);
-    assert!(by_tsc.abs_diff(elapsed) < elapsed / 10, "{by_tsc} {elapsed}");
+    assert!(
+        by_tsc.abs_diff(elapsed) < elapsed / 10,
+        "{by_tsc} {elapsed}"
+    );
 }
 
 /// The timer's port, masked: a case looks at its pending bit.

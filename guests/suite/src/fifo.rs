@@ -13,18 +13,58 @@ pub const GROUP: Group = Group {
     name: "fifo",
     cases: &[
         case!("fifo-init", "init_control gives 17 link bits", init),
-        case!("fifo-init-bad", "init_control refuses bad offsets, vCPUs and frames, and a second time", init_bad),
-        case!("fifo-before-init", "before init_control expand_array gives EOPNOTSUPP, set_priority ENOSYS", before_init),
-        case!("fifo-expand-bad", "expand_array refuses frames that are not ours", expand_bad),
-        case!("fifo-send", "a send marks the word pending and linked, and its queue ready", fifo_send),
-        case!("fifo-order", "events are linked in the order they were sent", order),
+        case!(
+            "fifo-init-bad",
+            "init_control refuses bad offsets, vCPUs and frames, and a second time",
+            init_bad
+        ),
+        case!(
+            "fifo-before-init",
+            "before init_control expand_array gives EOPNOTSUPP, set_priority ENOSYS",
+            before_init
+        ),
+        case!(
+            "fifo-expand-bad",
+            "expand_array refuses frames that are not ours",
+            expand_bad
+        ),
+        case!(
+            "fifo-send",
+            "a send marks the word pending and linked, and its queue ready",
+            fifo_send
+        ),
+        case!(
+            "fifo-order",
+            "events are linked in the order they were sent",
+            order
+        ),
         case!("fifo-priority", "set_priority chooses the queue", priority),
-        case!("fifo-priority-bad", "a priority beyond 15 gives EINVAL", priority_bad),
-        case!("fifo-masked", "a masked event becomes pending and is not linked", fifo_masked),
+        case!(
+            "fifo-priority-bad",
+            "a priority beyond 15 gives EINVAL",
+            priority_bad
+        ),
+        case!(
+            "fifo-masked",
+            "a masked event becomes pending and is not linked",
+            fifo_masked
+        ),
         case!("fifo-unmask", "unmask links a pending event", fifo_unmask),
-        case!("fifo-keeps-ports", "ports bound before the switch keep their state", keeps),
-        case!("fifo-no-array", "an event without an array page is delivered once there is one", no_array),
-        case!("fifo-no-two-level", "the two-level bitmap is out of use", no_two_level),
+        case!(
+            "fifo-keeps-ports",
+            "ports bound before the switch keep their state",
+            keeps
+        ),
+        case!(
+            "fifo-no-array",
+            "an event without an array page is delivered once there is one",
+            no_array
+        ),
+        case!(
+            "fifo-no-two-level",
+            "the two-level bitmap is out of use",
+            no_two_level
+        ),
     ],
 };
 
@@ -109,7 +149,11 @@ fn init_bad() {
     let page = Page::take();
     // The control block is 72 bytes and lies in one page.
     for offset in [4, 4096 - 64, 4096, u32::MAX & !7] {
-        assert_eq!(init_control(page.mfn(), offset, 0).0, EINVAL, "offset {offset}");
+        assert_eq!(
+            init_control(page.mfn(), offset, 0).0,
+            EINVAL,
+            "offset {offset}"
+        );
     }
     assert_eq!(init_control(page.mfn(), 0, 99).0, ENOENT);
     for frame in [crate::mmu_entries::hypervisor_mfn(), 0xff_ffff, u64::MAX] {

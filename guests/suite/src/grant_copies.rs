@@ -11,21 +11,73 @@ use guest_kit::pages::Page;
 pub const GROUP: Group = Group {
     name: "copies",
     cases: &[
-        case!("copy-frames", "a copy between our own frames moves just the bytes named", frames),
-        case!("copy-from-grant", "a copy from a grant reads it", from_grant),
+        case!(
+            "copy-frames",
+            "a copy between our own frames moves just the bytes named",
+            frames
+        ),
+        case!(
+            "copy-from-grant",
+            "a copy from a grant reads it",
+            from_grant
+        ),
         case!("copy-to-grant", "a copy to a grant writes it", to_grant),
-        case!("copy-to-readonly", "a copy to a read-only grant is refused", to_readonly),
-        case!("copy-bad-range", "a copy across the end of a page is refused", bad_range),
+        case!(
+            "copy-to-readonly",
+            "a copy to a read-only grant is refused",
+            to_readonly
+        ),
+        case!(
+            "copy-bad-range",
+            "a copy across the end of a page is refused",
+            bad_range
+        ),
         case!("copy-empty", "a copy of no bytes is allowed", empty),
-        case!("copy-stale", "a copy from a grant taken back is refused", stale),
-        case!("copy-bad-reference", "a copy from a reference beyond the table is refused", bad_reference),
-        case!("copy-bad-domain", "a copy from a domain that does not exist is refused", bad_domain),
-        case!("copy-bad-frame", "a copy from a frame that is not ours is refused", bad_frame),
-        case!("copy-to-table", "a copy onto a page table is refused", to_table),
-        case!("copy-pins", "a copy leaves the entry's flags as they were", leaves_flags),
-        case!("v2-map", "a version-2 entry maps, its use shows in the status frames", v2_map),
-        case!("v2-sub-page", "a version-2 sub-page grant copies within its bounds only", v2_sub_page),
-        case!("v2-status-frames", "get_status_frames refuses more than there are", v2_status),
+        case!(
+            "copy-stale",
+            "a copy from a grant taken back is refused",
+            stale
+        ),
+        case!(
+            "copy-bad-reference",
+            "a copy from a reference beyond the table is refused",
+            bad_reference
+        ),
+        case!(
+            "copy-bad-domain",
+            "a copy from a domain that does not exist is refused",
+            bad_domain
+        ),
+        case!(
+            "copy-bad-frame",
+            "a copy from a frame that is not ours is refused",
+            bad_frame
+        ),
+        case!(
+            "copy-to-table",
+            "a copy onto a page table is refused",
+            to_table
+        ),
+        case!(
+            "copy-pins",
+            "a copy leaves the entry's flags as they were",
+            leaves_flags
+        ),
+        case!(
+            "v2-map",
+            "a version-2 entry maps, its use shows in the status frames",
+            v2_map
+        ),
+        case!(
+            "v2-sub-page",
+            "a version-2 sub-page grant copies within its bounds only",
+            v2_sub_page
+        ),
+        case!(
+            "v2-status-frames",
+            "get_status_frames refuses more than there are",
+            v2_status
+        ),
     ],
 };
 
@@ -63,13 +115,19 @@ fn frames() {
     let (source, target) = pair();
     assert_eq!(copy(own(source, 16), own(target, 100), 10, 0), status::OKAY);
     let bytes = target.bytes();
-    assert_eq!((bytes[99], bytes[100], bytes[109], bytes[110]), (0, 0x55, 0x55, 0));
+    assert_eq!(
+        (bytes[99], bytes[100], bytes[109], bytes[110]),
+        (0, 0x55, 0x55, 0)
+    );
 }
 
 fn from_grant() {
     let (source, target) = pair();
     setup().grant(REFERENCE, PERMIT_ACCESS | READ_ONLY, 0, source.mfn());
-    assert_eq!(copy(granted(0), own(target, 0), 4096, FROM_GRANT), status::OKAY);
+    assert_eq!(
+        copy(granted(0), own(target, 0), 4096, FROM_GRANT),
+        status::OKAY
+    );
     assert_eq!(target.bytes()[4095], 0x55);
 }
 
@@ -83,13 +141,23 @@ fn to_grant() {
 fn to_readonly() {
     let (source, target) = pair();
     setup().grant(REFERENCE, PERMIT_ACCESS | READ_ONLY, 0, target.mfn());
-    assert_eq!(copy(own(source, 0), granted(0), 4, TO_GRANT), status::GENERAL_ERROR);
+    assert_eq!(
+        copy(own(source, 0), granted(0), 4, TO_GRANT),
+        status::GENERAL_ERROR
+    );
     assert_eq!(target.words()[0], 0);
 }
 
 fn bad_range() {
     let (source, target) = pair();
-    for (from, to, length) in [(4090, 0, 7), (0, 4090, 7), (1, 0, 4096), (0, 4096, 1), (0, 0, 4097), (0, 0, 65535)] {
+    for (from, to, length) in [
+        (4090, 0, 7),
+        (0, 4090, 7),
+        (1, 0, 4096),
+        (0, 4096, 1),
+        (0, 0, 4097),
+        (0, 0, 65535),
+    ] {
         let result = copy(own(source, from), own(target, to), length, 0);
         assert_eq!(result, status::BAD_COPY_ARG, "{from} {to} {length}");
     }
@@ -105,26 +173,38 @@ fn empty() {
 fn stale() {
     let (source, target) = pair();
     setup().grant(REFERENCE, 0, 0, source.mfn());
-    assert_eq!(copy(granted(0), own(target, 0), 4, FROM_GRANT), status::GENERAL_ERROR);
+    assert_eq!(
+        copy(granted(0), own(target, 0), 4, FROM_GRANT),
+        status::GENERAL_ERROR
+    );
 }
 
 fn bad_reference() {
     let (_, target) = pair();
     let from = end(1 << 20, 0, 0);
-    assert_eq!(copy(from, own(target, 0), 4, FROM_GRANT), status::BAD_GNTREF);
+    assert_eq!(
+        copy(from, own(target, 0), 4, FROM_GRANT),
+        status::BAD_GNTREF
+    );
 }
 
 fn bad_domain() {
     let (_, target) = pair();
     let from = end(REFERENCE as u64, 0x1234, 0);
-    assert_eq!(copy(from, own(target, 0), 4, FROM_GRANT), status::BAD_DOMAIN);
+    assert_eq!(
+        copy(from, own(target, 0), 4, FROM_GRANT),
+        status::BAD_DOMAIN
+    );
 }
 
 fn bad_frame() {
     let (source, target) = pair();
     for mfn in [0xff_ffff, crate::mmu_entries::hypervisor_mfn()] {
         let bad = end(mfn, OURSELVES, 0);
-        let results = [copy(bad, own(target, 0), 4, 0), copy(own(source, 0), bad, 4, 0)];
+        let results = [
+            copy(bad, own(target, 0), 4, 0),
+            copy(own(source, 0), bad, 4, 0),
+        ];
         assert_eq!(results, [status::BAD_PAGE; 2], "{mfn:#x}");
     }
 }
@@ -141,7 +221,10 @@ fn leaves_flags() {
     let (source, target) = pair();
     let table = setup();
     table.grant(REFERENCE, PERMIT_ACCESS, 0, source.mfn());
-    assert_eq!(copy(granted(0), own(target, 0), 4, FROM_GRANT), status::OKAY);
+    assert_eq!(
+        copy(granted(0), own(target, 0), 4, FROM_GRANT),
+        status::OKAY
+    );
     assert_eq!(table.flags(REFERENCE), PERMIT_ACCESS);
 }
 
@@ -199,7 +282,11 @@ fn v2_sub_page() {
         assert_eq!(from(64, 32), status::OKAY);
         assert_eq!(target.words()[3..5], [0x5555_5555_5555_5555, 0]);
         for (offset, length) in [(0, 8), (60, 8), (64, 33), (96, 1)] {
-            assert_eq!(from(offset, length), status::GENERAL_ERROR, "{offset} {length}");
+            assert_eq!(
+                from(offset, length),
+                status::GENERAL_ERROR,
+                "{offset} {length}"
+            );
         }
         let window = Page::take();
         let status = map(window.va, MAP_HOST, REFERENCE, 0).status;

@@ -13,28 +13,108 @@ use guest_kit::trap::expect_fault;
 pub const GROUP: Group = Group {
     name: "grants",
     cases: &[
-        case!("grant-setup", "setup_table gives the frames of our table, which map writable", setup_table),
-        case!("grant-setup-bad", "setup_table refuses too many frames and other domains", setup_bad),
-        case!("grant-query-size", "query_size gives frames in use and their limit", query_size),
-        case!("grant-version", "the table starts as version 1; 1 and 2 can be set, nothing else", version),
-        case!("grant-version-busy", "the version cannot change while a grant is in use", version_busy),
-        case!("grant-map", "a grant maps, and both addresses see one frame", map_one),
-        case!("grant-map-flags", "a mapping marks the entry read or written, the unmap unmarks it", map_flags),
-        case!("grant-map-readonly", "a read-only mapping does not take writes", map_readonly),
-        case!("grant-readonly-enforced", "a read-only grant cannot be mapped writable", readonly_enforced),
+        case!(
+            "grant-setup",
+            "setup_table gives the frames of our table, which map writable",
+            setup_table
+        ),
+        case!(
+            "grant-setup-bad",
+            "setup_table refuses too many frames and other domains",
+            setup_bad
+        ),
+        case!(
+            "grant-query-size",
+            "query_size gives frames in use and their limit",
+            query_size
+        ),
+        case!(
+            "grant-version",
+            "the table starts as version 1; 1 and 2 can be set, nothing else",
+            version
+        ),
+        case!(
+            "grant-version-busy",
+            "the version cannot change while a grant is in use",
+            version_busy
+        ),
+        case!(
+            "grant-map",
+            "a grant maps, and both addresses see one frame",
+            map_one
+        ),
+        case!(
+            "grant-map-flags",
+            "a mapping marks the entry read or written, the unmap unmarks it",
+            map_flags
+        ),
+        case!(
+            "grant-map-readonly",
+            "a read-only mapping does not take writes",
+            map_readonly
+        ),
+        case!(
+            "grant-readonly-enforced",
+            "a read-only grant cannot be mapped writable",
+            readonly_enforced
+        ),
         case!("grant-stale", "a grant taken back cannot be mapped", stale),
-        case!("grant-wrong-domain", "a grant to another domain cannot be mapped", wrong_domain),
-        case!("grant-bad-reference", "references beyond the table are refused", bad_reference),
-        case!("grant-map-bad-domain", "a granter that does not exist is refused", bad_domain),
-        case!("grant-map-no-kind", "a map for neither host nor device is refused", no_kind),
-        case!("grant-map-bad-address", "an address without a page table, or of the hypervisor, is refused", bad_address),
-        case!("grant-unmap-twice", "the second unmap finds a bad handle", unmap_twice),
-        case!("grant-unmap-bad", "an unmap with a wrong handle or address is refused", unmap_bad),
-        case!("grant-map-pte", "a map may name the table entry instead of the address", map_pte),
-        case!("grant-map-table-refused", "a page table cannot be mapped writable through a grant", map_table),
-        case!("grant-unmap-replace", "unmap_and_replace moves another mapping in", unmap_replace),
+        case!(
+            "grant-wrong-domain",
+            "a grant to another domain cannot be mapped",
+            wrong_domain
+        ),
+        case!(
+            "grant-bad-reference",
+            "references beyond the table are refused",
+            bad_reference
+        ),
+        case!(
+            "grant-map-bad-domain",
+            "a granter that does not exist is refused",
+            bad_domain
+        ),
+        case!(
+            "grant-map-no-kind",
+            "a map for neither host nor device is refused",
+            no_kind
+        ),
+        case!(
+            "grant-map-bad-address",
+            "an address without a page table, or of the hypervisor, is refused",
+            bad_address
+        ),
+        case!(
+            "grant-unmap-twice",
+            "the second unmap finds a bad handle",
+            unmap_twice
+        ),
+        case!(
+            "grant-unmap-bad",
+            "an unmap with a wrong handle or address is refused",
+            unmap_bad
+        ),
+        case!(
+            "grant-map-pte",
+            "a map may name the table entry instead of the address",
+            map_pte
+        ),
+        case!(
+            "grant-map-table-refused",
+            "a page table cannot be mapped writable through a grant",
+            map_table
+        ),
+        case!(
+            "grant-unmap-replace",
+            "unmap_and_replace moves another mapping in",
+            unmap_replace
+        ),
         case!("grant-swap", "swap_grant_ref exchanges two entries", swap),
-        case!("grant-batch", "a list of maps goes on past a refused one", batch),
+        case!(
+            "grant-batch",
+            "a list of maps goes on past a refused one",
+            batch
+        ),
         case!("grant-unknown", "unknown operations give ENOSYS", unknown),
     ],
 };
@@ -72,7 +152,11 @@ fn setup_bad() {
     assert_eq!(setup_status(0x1234, 1), status::BAD_DOMAIN);
     assert_eq!(setup_status(0x7ff0, 100_000), status::GENERAL_ERROR);
     let argument = [0x7ff0u64 | 1 << 32, 0, 0];
-    assert_eq!(table_op(op::SETUP, at(&argument), 2), EINVAL, "more than one");
+    assert_eq!(
+        table_op(op::SETUP, at(&argument), 2),
+        EINVAL,
+        "more than one"
+    );
 }
 
 fn query_size() {
@@ -80,7 +164,10 @@ fn query_size() {
     let mut argument = [0x7ff0u32, 0, 0, 0];
     assert_eq!(table_op(op::QUERY_SIZE, at_mut(&mut argument), 1), 0);
     assert_eq!(argument[3] as i16, status::OKAY);
-    assert!(argument[1] >= 1 && argument[1] <= argument[2], "{argument:?}");
+    assert!(
+        argument[1] >= 1 && argument[1] <= argument[2],
+        "{argument:?}"
+    );
     let mut argument = [0x1234u32, 0, 0, 0];
     assert_eq!(table_op(op::QUERY_SIZE, at_mut(&mut argument), 1), 0);
     assert_eq!(argument[3] as i16, status::BAD_DOMAIN);
@@ -133,7 +220,10 @@ fn map_flags() {
     let granted = granted(0);
     let window = Page::take();
     let write = map(window.va, MAP_HOST, REFERENCE, 0);
-    assert_eq!(granted.table.flags(REFERENCE), PERMIT_ACCESS | READING | WRITING);
+    assert_eq!(
+        granted.table.flags(REFERENCE),
+        PERMIT_ACCESS | READING | WRITING
+    );
     assert_eq!(unmap(window.va, write.handle), status::OKAY);
     assert_eq!(granted.table.flags(REFERENCE), PERMIT_ACCESS);
     let read = map(window.va, MAP_HOST | MAP_READ_ONLY, REFERENCE, 0);
@@ -154,7 +244,10 @@ fn map_readonly() {
 fn readonly_enforced() {
     let granted = granted(READ_ONLY);
     let window = Page::take();
-    assert_eq!(map(window.va, MAP_HOST, REFERENCE, 0).status, status::GENERAL_ERROR);
+    assert_eq!(
+        map(window.va, MAP_HOST, REFERENCE, 0).status,
+        status::GENERAL_ERROR
+    );
     assert_eq!(granted.table.flags(REFERENCE), PERMIT_ACCESS | READ_ONLY);
     let map = map(window.va, MAP_HOST | MAP_READ_ONLY, REFERENCE, 0);
     assert_eq!(map.status, status::OKAY);
@@ -165,39 +258,60 @@ fn stale() {
     let granted = granted(0);
     granted.table.grant(REFERENCE, 0, 0, granted.page.mfn());
     let window = Page::take();
-    assert_eq!(map(window.va, MAP_HOST, REFERENCE, 0).status, status::GENERAL_ERROR);
+    assert_eq!(
+        map(window.va, MAP_HOST, REFERENCE, 0).status,
+        status::GENERAL_ERROR
+    );
 }
 
 fn wrong_domain() {
     let granted = granted(0);
-    granted.table.grant(REFERENCE, PERMIT_ACCESS, 5, granted.page.mfn());
+    granted
+        .table
+        .grant(REFERENCE, PERMIT_ACCESS, 5, granted.page.mfn());
     let window = Page::take();
-    assert_eq!(map(window.va, MAP_HOST, REFERENCE, 0).status, status::GENERAL_ERROR);
+    assert_eq!(
+        map(window.va, MAP_HOST, REFERENCE, 0).status,
+        status::GENERAL_ERROR
+    );
 }
 
 fn bad_reference() {
     let _granted = granted(0);
     let window = Page::take();
     for reference in [100_000, u32::MAX] {
-        assert_eq!(map(window.va, MAP_HOST, reference, 0).status, status::BAD_GNTREF);
+        assert_eq!(
+            map(window.va, MAP_HOST, reference, 0).status,
+            status::BAD_GNTREF
+        );
     }
 }
 
 fn bad_domain() {
     let window = Page::take();
     for domain in [0x1234, 0x7ff0, 0x7ff2] {
-        assert_eq!(map(window.va, MAP_HOST, REFERENCE, domain).status, status::BAD_DOMAIN);
+        assert_eq!(
+            map(window.va, MAP_HOST, REFERENCE, domain).status,
+            status::BAD_DOMAIN
+        );
     }
 }
 
 fn no_kind() {
     let _granted = granted(0);
-    assert_eq!(map(Page::take().va, 0, REFERENCE, 0).status, status::BAD_GNTREF);
+    assert_eq!(
+        map(Page::take().va, 0, REFERENCE, 0).status,
+        status::BAD_GNTREF
+    );
 }
 
 fn bad_address() {
     let granted = granted(0);
-    for address in [0x7000_0000_0000, 0xffff_8300_0000_0000, 0x8000_0000_0000_0000] {
+    for address in [
+        0x7000_0000_0000,
+        0xffff_8300_0000_0000,
+        0x8000_0000_0000_0000,
+    ] {
         let status = map(address, MAP_HOST, REFERENCE, 0).status;
         assert_eq!(status, status::GENERAL_ERROR, "{address:#x}");
     }
@@ -283,7 +397,11 @@ fn batch() {
         reference,
         ..Map::default()
     };
-    let mut list = [request(first.va, REFERENCE), request(first.va, 1 << 20), request(second.va, REFERENCE)];
+    let mut list = [
+        request(first.va, REFERENCE),
+        request(first.va, 1 << 20),
+        request(second.va, REFERENCE),
+    ];
     assert_eq!(table_op(op::MAP, at_mut(&mut list), 3), 0);
     let statuses = list.map(|map| map.status);
     assert_eq!(statuses, [status::OKAY, status::BAD_GNTREF, status::OKAY]);

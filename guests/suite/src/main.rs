@@ -6,6 +6,7 @@
 mod calls;
 mod channels;
 mod clocks;
+mod crashes;
 mod descriptors;
 mod emulated;
 mod emulated_writes;
@@ -13,6 +14,7 @@ mod fifo;
 mod grant_copies;
 mod granting;
 mod mmu_entries;
+mod pointers;
 mod processors;
 mod registers;
 mod reservations;
@@ -45,6 +47,8 @@ const GROUPS: &[Group] = &[
     clocks::GROUP,
     processors::GROUP,
     calls::GROUP,
+    pointers::GROUP,
+    crashes::GROUP,
 ];
 
 fn main() {

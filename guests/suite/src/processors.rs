@@ -15,23 +15,87 @@ use guest_kit::vcpus::{context, is_up, op, start, Context};
 pub const GROUP: Group = Group {
     name: "vcpus",
     cases: &[
-        case!("vcpu-is-up", "is_up says 1 for us, 0 for the second one", up_or_not),
-        case!("vcpu-no-such", "a vCPU that does not exist gives ENOENT", no_such),
-        case!("vcpu-up-uninitialised", "up before initialise gives EINVAL", uninitialised),
-        case!("vcpu-initialise-bad", "initialise refuses bad pointers, tables and addresses", initialise_bad),
-        case!("vcpu-start", "the second vCPU runs on its own stack, goes down, comes up again", start_and_down),
-        case!("vcpu-initialise-twice", "initialise of an initialised vCPU gives EEXIST", twice),
+        case!(
+            "vcpu-is-up",
+            "is_up says 1 for us, 0 for the second one",
+            up_or_not
+        ),
+        case!(
+            "vcpu-no-such",
+            "a vCPU that does not exist gives ENOENT",
+            no_such
+        ),
+        case!(
+            "vcpu-up-uninitialised",
+            "up before initialise gives EINVAL",
+            uninitialised
+        ),
+        case!(
+            "vcpu-initialise-bad",
+            "initialise refuses bad pointers, tables and addresses",
+            initialise_bad
+        ),
+        case!(
+            "vcpu-start",
+            "the second vCPU runs on its own stack, goes down, comes up again",
+            start_and_down
+        ),
+        case!(
+            "vcpu-initialise-twice",
+            "initialise of an initialised vCPU gives EEXIST",
+            twice
+        ),
         case!("vcpu-ipi", "an IPI reaches the other vCPU", ipi),
-        case!("vcpu-shootdown", "a flush on all CPUs takes a mapping from the other vCPU", shootdown),
-        case!("vcpu-runstate", "get_runstate_info says running, and its times sum up", runstate),
-        case!("vcpu-runstate-area", "a registered runstate area is kept up to date", runstate_area),
-        case!("vcpu-runstate-other", "runstate info of a vCPU that is down says offline", runstate_other),
-        case!("vcpu-info-bad", "register_vcpu_info refuses unaligned, crossing and foreign places", info_bad),
-        case!("vcpu-info", "register_vcpu_info moves vcpu_info, once", info_moves),
-        case!("vcpu-time-area", "a registered time area is kept up to date", time_area),
-        case!("vcpu-areas-bad", "areas at bad addresses give EFAULT; address 0 takes them away", areas_bad),
-        case!("vcpu-physid", "get_physid of a vCPU that is not pinned gives EINVAL", physid),
-        case!("vcpu-nmi", "send_nmi without a callback does nothing, to no vCPU gives ENOENT", nmi),
+        case!(
+            "vcpu-shootdown",
+            "a flush on all CPUs takes a mapping from the other vCPU",
+            shootdown
+        ),
+        case!(
+            "vcpu-runstate",
+            "get_runstate_info says running, and its times sum up",
+            runstate
+        ),
+        case!(
+            "vcpu-runstate-area",
+            "a registered runstate area is kept up to date",
+            runstate_area
+        ),
+        case!(
+            "vcpu-runstate-other",
+            "runstate info of a vCPU that is down says offline",
+            runstate_other
+        ),
+        case!(
+            "vcpu-info-bad",
+            "register_vcpu_info refuses unaligned, crossing and foreign places",
+            info_bad
+        ),
+        case!(
+            "vcpu-info",
+            "register_vcpu_info moves vcpu_info, once",
+            info_moves
+        ),
+        case!(
+            "vcpu-time-area",
+            "a registered time area is kept up to date",
+            time_area
+        ),
+        case!(
+            "vcpu-areas-bad",
+            "areas at bad addresses give EFAULT; address 0 takes them away",
+            areas_bad
+        ),
+        case!(
+            "vcpu-physid",
+            "get_physid of a vCPU that is not pinned gives EINVAL",
+            physid
+        ),
+        case!(
+            "vcpu-nmi",
+            "send_nmi without a callback does nothing, to no vCPU gives ENOENT",
+            nmi
+        ),
         case!("vcpu-unknown", "unknown operations give ENOSYS", unknown),
     ],
 };
@@ -41,7 +105,14 @@ fn up_or_not() {
 }
 
 fn no_such() {
-    for operation in [op::INITIALISE, op::UP, op::DOWN, op::IS_UP, op::GET_RUNSTATE, op::SEND_NMI] {
+    for operation in [
+        op::INITIALISE,
+        op::UP,
+        op::DOWN,
+        op::IS_UP,
+        op::GET_RUNSTATE,
+        op::SEND_NMI,
+    ] {
         for vcpu in [2, 99, 8192, u32::MAX as u64] {
             assert_eq!(vcpu_op(operation, vcpu, 0), ENOENT, "{operation} {vcpu}");
         }
@@ -53,7 +124,8 @@ fn uninitialised() {
 }
 
 fn initialise_bad() {
-    let initialise = |context: &Context| vcpu_op(op::INITIALISE, 1, context as *const Context as u64);
+    let initialise =
+        |context: &Context| vcpu_op(op::INITIALISE, 1, context as *const Context as u64);
     assert_eq!(vcpu_op(op::INITIALISE, 1, 0xffff_8300_0000_0000), EFAULT);
     let bad = context(1);
     bad.event_entry = 0x8000_0000_0000_0000;
@@ -84,7 +156,10 @@ fn count_job() {
 /// Runs a job on vCPU 1 and waits until it is down again.
 fn run_there(job: fn()) {
     start(1, job);
-    assert!(wait_until(2_000_000_000, || is_up(1) == 0), "vCPU 1 did not finish");
+    assert!(
+        wait_until(2_000_000_000, || is_up(1) == 0),
+        "vCPU 1 did not finish"
+    );
 }
 
 fn start_and_down() {
@@ -118,8 +193,8 @@ fn ipi() {
     let before = area_of(1).upcalls;
     start(1, take_upcalls);
     assert_eq!(events::send(port), 0);
-    let came = wait_until(2_000_000_000, || {
-        unsafe { (&raw const area_of(1).upcalls).read_volatile() > before }
+    let came = wait_until(2_000_000_000, || unsafe {
+        (&raw const area_of(1).upcalls).read_volatile() > before
     });
     STOP.store(1, Ordering::SeqCst);
     assert!(wait_until(2_000_000_000, || is_up(1) == 0));
@@ -147,7 +222,10 @@ fn shootdown() {
     let first = wait_until(2_000_000_000, || SEEN.load(Ordering::SeqCst) == 1);
     let flags = guest_kit::mmu::INVLPG | guest_kit::mmu::ALL;
     let entry = other.entry(guest_kit::mmu::WRITABLE);
-    assert_eq!(guest_kit::mmu::update_va_mapping(window.va, entry, flags), 0);
+    assert_eq!(
+        guest_kit::mmu::update_va_mapping(window.va, entry, flags),
+        0
+    );
     let second = wait_until(2_000_000_000, || SEEN.load(Ordering::SeqCst) == 2);
     STOP.store(1, Ordering::SeqCst);
     assert!(wait_until(2_000_000_000, || is_up(1) == 0));
@@ -196,7 +274,11 @@ fn register_info(vcpu: u64, mfn: u64, offset: u32) -> i64 {
 fn info_bad() {
     let page = Page::take();
     for offset in [4, 7, 4096 - 56, 4096, u32::MAX] {
-        assert_eq!(register_info(0, page.mfn(), offset), ENXIO, "offset {offset}");
+        assert_eq!(
+            register_info(0, page.mfn(), offset),
+            ENXIO,
+            "offset {offset}"
+        );
     }
     for mfn in [0xff_ffff, crate::mmu_entries::hypervisor_mfn()] {
         assert_eq!(register_info(0, mfn, 0), EINVAL, "{mfn:#x}");
@@ -242,9 +324,17 @@ fn time_area() {
 fn areas_bad() {
     for operation in [op::REGISTER_RUNSTATE, op::REGISTER_TIME] {
         for pointer in [0, 0xffff_8300_0000_0000, 0x8000_0000_0000_0000] {
-            assert_eq!(vcpu_op(operation, 0, pointer), EFAULT, "{operation} {pointer:#x}");
+            assert_eq!(
+                vcpu_op(operation, 0, pointer),
+                EFAULT,
+                "{operation} {pointer:#x}"
+            );
             let expected = if pointer == 0 { 0 } else { EFAULT };
-            assert_eq!(vcpu_op(operation, 0, at(&[pointer])), expected, "{operation} {pointer:#x}");
+            assert_eq!(
+                vcpu_op(operation, 0, at(&[pointer])),
+                expected,
+                "{operation} {pointer:#x}"
+            );
         }
     }
 }

@@ -12,28 +12,112 @@ use guest_kit::start::start_info;
 pub const GROUP: Group = Group {
     name: "memory",
     cases: &[
-        case!("memory-current", "current_reservation counts our frames", current),
-        case!("memory-maximum", "maximum_reservation is at least the current one", maximum),
-        case!("memory-maximum-gpfn", "maximum_gpfn is what shared_info says, less 1", maximum_gpfn),
-        case!("memory-ram-page", "maximum_ram_page is at least every frame of ours", ram_page),
-        case!("memory-bad-domain", "a domain that does not exist gives ESRCH", bad_domain),
-        case!("memory-decrease", "decrease_reservation takes frames back", decrease),
-        case!("memory-decrease-bad", "it stops at a frame that is not ours", decrease_bad),
-        case!("memory-increase", "increase_reservation gives frames and their numbers", increase),
-        case!("memory-populate", "populate_physmap fills a hole and sets the m2p entry", populate),
-        case!("memory-populate-run", "an extent of order 2 is four consecutive machine frames", populate_run),
-        case!("memory-populate-order", "an extent too large gives none", populate_order),
-        case!("memory-exchange", "exchange gives another frame for one of ours", exchange),
-        case!("memory-exchange-bad", "exchange refuses unequal sizes", exchange_bad),
-        case!("memory-exchange-mapped", "exchange refuses a frame that is still mapped", exchange_mapped),
-        case!("memory-bad-pointers", "a bad address gives no extent, where there are none EFAULT", bad_pointers),
-        case!("memory-machphys", "machphys_mapping says where the m2p table is", machphys),
-        case!("memory-machphys-list", "machphys_mfn_list gives its frames", machphys_list),
-        case!("memory-machine-map", "machine_memory_map gives the machine's e820", machine_map),
-        case!("memory-machine-map-short", "and EINVAL when there is too little room", machine_map_short),
-        case!("memory-map-unset", "memory_map gives ENOSYS until a map was set, then that", memory_map),
+        case!(
+            "memory-current",
+            "current_reservation counts our frames",
+            current
+        ),
+        case!(
+            "memory-maximum",
+            "maximum_reservation is at least the current one",
+            maximum
+        ),
+        case!(
+            "memory-maximum-gpfn",
+            "maximum_gpfn is what shared_info says, less 1",
+            maximum_gpfn
+        ),
+        case!(
+            "memory-ram-page",
+            "maximum_ram_page is at least every frame of ours",
+            ram_page
+        ),
+        case!(
+            "memory-bad-domain",
+            "a domain that does not exist gives ESRCH",
+            bad_domain
+        ),
+        case!(
+            "memory-decrease",
+            "decrease_reservation takes frames back",
+            decrease
+        ),
+        case!(
+            "memory-decrease-bad",
+            "it stops at a frame that is not ours",
+            decrease_bad
+        ),
+        case!(
+            "memory-increase",
+            "increase_reservation gives frames and their numbers",
+            increase
+        ),
+        case!(
+            "memory-populate",
+            "populate_physmap fills a hole and sets the m2p entry",
+            populate
+        ),
+        case!(
+            "memory-populate-run",
+            "an extent of order 2 is four consecutive machine frames",
+            populate_run
+        ),
+        case!(
+            "memory-populate-order",
+            "an extent too large gives none",
+            populate_order
+        ),
+        case!(
+            "memory-exchange",
+            "exchange gives another frame for one of ours",
+            exchange
+        ),
+        case!(
+            "memory-exchange-bad",
+            "exchange refuses unequal sizes",
+            exchange_bad
+        ),
+        case!(
+            "memory-exchange-mapped",
+            "exchange refuses a frame that is still mapped",
+            exchange_mapped
+        ),
+        case!(
+            "memory-bad-pointers",
+            "a bad address gives no extent, where there are none EFAULT",
+            bad_pointers
+        ),
+        case!(
+            "memory-machphys",
+            "machphys_mapping says where the m2p table is",
+            machphys
+        ),
+        case!(
+            "memory-machphys-list",
+            "machphys_mfn_list gives its frames",
+            machphys_list
+        ),
+        case!(
+            "memory-machine-map",
+            "machine_memory_map gives the machine's e820",
+            machine_map
+        ),
+        case!(
+            "memory-machine-map-short",
+            "and EINVAL when there is too little room",
+            machine_map_short
+        ),
+        case!(
+            "memory-map-unset",
+            "memory_map gives ENOSYS until a map was set, then that",
+            memory_map
+        ),
         case!("memory-unknown", "unknown operations give ENOSYS", unknown),
-        case!("memory-unwritable-table", "a frame given back cannot be mapped again", gone),
+        case!(
+            "memory-unwritable-table",
+            "a frame given back cannot be mapped again",
+            gone
+        ),
     ],
 };
 
@@ -44,7 +128,12 @@ const POPULATE: u64 = 6;
 
 fn reserve(operation: u64, extents: &mut [u64], order: u32) -> i64 {
     // extent_start, nr_extents, extent_order and mem_flags, domid
-    let argument = [extents.as_mut_ptr() as u64, extents.len() as u64, order as u64, SELF];
+    let argument = [
+        extents.as_mut_ptr() as u64,
+        extents.len() as u64,
+        order as u64,
+        SELF,
+    ];
     memory_op(operation, at(&argument))
 }
 
@@ -124,7 +213,10 @@ fn decrease_bad() {
     assert_eq!(reserve(DECREASE, &mut frames, 0), 1);
     p2m_list()[page.pfn() as usize] = u64::MAX;
     refill(page);
-    assert_eq!(reserve(DECREASE, &mut [crate::mmu_entries::hypervisor_mfn()], 0), 0);
+    assert_eq!(
+        reserve(DECREASE, &mut [crate::mmu_entries::hypervisor_mfn()], 0),
+        0
+    );
 }
 
 fn increase() {
@@ -172,15 +264,25 @@ fn populate_run() {
 
 fn populate_order() {
     for order in [20, 40, 64, 200] {
-        assert_eq!(reserve(POPULATE, &mut [0x10_0000], order), 0, "order {order}");
+        assert_eq!(
+            reserve(POPULATE, &mut [0x10_0000], order),
+            0,
+            "order {order}"
+        );
     }
 }
 
 /// `struct xen_memory_exchange`: the reservations in and out, and how many were exchanged.
 fn exchange_of(given: &[u64], order_in: u32, wanted: &mut [u64], order_out: u32) -> (i64, u64) {
     let mut argument = [
-        given.as_ptr() as u64, given.len() as u64, order_in as u64, SELF,
-        wanted.as_mut_ptr() as u64, wanted.len() as u64, order_out as u64, SELF,
+        given.as_ptr() as u64,
+        given.len() as u64,
+        order_in as u64,
+        SELF,
+        wanted.as_mut_ptr() as u64,
+        wanted.len() as u64,
+        order_out as u64,
+        SELF,
         0,
     ];
     (memory_op(11, at_mut(&mut argument)), argument[8])
@@ -216,11 +318,19 @@ fn bad_pointers() {
     for pointer in [0xffff_8300_0000_0000, 0x8000_0000_0000_0000] {
         let argument = [pointer, 1, 0, SELF];
         for operation in [INCREASE, DECREASE, POPULATE] {
-            assert_eq!(memory_op(operation, at(&argument)), 0, "{operation} {pointer:#x}");
+            assert_eq!(
+                memory_op(operation, at(&argument)),
+                0,
+                "{operation} {pointer:#x}"
+            );
             assert_eq!(memory_op(operation, pointer), 0, "{operation} {pointer:#x}");
         }
         for operation in [3, 4, 5, 9, 10, 11, 12, 13, 14] {
-            assert_eq!(memory_op(operation, pointer), EFAULT, "{operation} {pointer:#x}");
+            assert_eq!(
+                memory_op(operation, pointer),
+                EFAULT,
+                "{operation} {pointer:#x}"
+            );
         }
     }
 }
@@ -243,7 +353,11 @@ fn machphys_list() {
 fn e820(operation: u64, room: u64) -> (i64, u64, Page) {
     let buffer = Page::take();
     let mut argument = [room, buffer.va];
-    (memory_op(operation, at_mut(&mut argument)), argument[0] as u32 as u64, buffer)
+    (
+        memory_op(operation, at_mut(&mut argument)),
+        argument[0] as u32 as u64,
+        buffer,
+    )
 }
 
 fn machine_map() {
@@ -270,7 +384,9 @@ fn memory_map() {
     assert_eq!(memory_op(13, at(&argument)), 0);
     let (result, entries, buffer) = e820(9, 100);
     assert_eq!((result, entries), (0, 1));
-    assert_eq!(buffer.bytes()[..20], unsafe { core::mem::transmute::<[u32; 5], [u8; 20]>(entry) });
+    assert_eq!(buffer.bytes()[..20], unsafe {
+        core::mem::transmute::<[u32; 5], [u8; 20]>(entry)
+    });
 }
 
 fn unknown() {
@@ -282,6 +398,10 @@ fn unknown() {
 fn gone() {
     let page = Page::take();
     let mfn = give_back(page);
-    assert_refused(mmu::update_va_mapping(page.va, mfn << 12 | mmu::WRITABLE, mmu::INVLPG));
+    assert_refused(mmu::update_va_mapping(
+        page.va,
+        mfn << 12 | mmu::WRITABLE,
+        mmu::INVLPG,
+    ));
     refill(page);
 }

@@ -13,19 +13,67 @@ pub const GROUP: Group = Group {
     name: "sched",
     cases: &[
         case!("sched-yield", "yield comes back with 0", do_yield),
-        case!("sched-block-pending", "block returns at once when an event is pending", block_pending),
-        case!("sched-block-unmasks", "block clears the upcall mask", block_unmasks),
-        case!("sched-block-timer", "block sleeps until the timer's event", block_timer),
-        case!("sched-poll-pending", "poll returns at once when one of its ports is pending", poll_pending),
-        case!("sched-poll-timeout", "poll of a quiet port returns at its absolute timeout", poll_timeout),
-        case!("sched-poll-wakes", "a port's event ends a poll, masked as it is", poll_wakes),
-        case!("sched-poll-bad", "poll refuses too many ports, bad ports and bad pointers", poll_bad),
-        case!("sched-shutdown-bad", "shutdown with a bad pointer gives EFAULT", shutdown_bad),
-        case!("sched-remote-shutdown-bad", "remote_shutdown of no domain gives ESRCH", remote_bad),
-        case!("sched-watchdog", "a watchdog is set, refreshed and taken away", watchdog),
-        case!("sched-watchdog-bad", "and refused with a wrong id", watchdog_bad),
+        case!(
+            "sched-block-pending",
+            "block returns at once when an event is pending",
+            block_pending
+        ),
+        case!(
+            "sched-block-unmasks",
+            "block clears the upcall mask",
+            block_unmasks
+        ),
+        case!(
+            "sched-block-timer",
+            "block sleeps until the timer's event",
+            block_timer
+        ),
+        case!(
+            "sched-poll-pending",
+            "poll returns at once when one of its ports is pending",
+            poll_pending
+        ),
+        case!(
+            "sched-poll-timeout",
+            "poll of a quiet port returns at its absolute timeout",
+            poll_timeout
+        ),
+        case!(
+            "sched-poll-wakes",
+            "a port's event ends a poll, masked as it is",
+            poll_wakes
+        ),
+        case!(
+            "sched-poll-bad",
+            "poll refuses too many ports, bad ports and bad pointers",
+            poll_bad
+        ),
+        case!(
+            "sched-shutdown-bad",
+            "shutdown with a bad pointer gives EFAULT",
+            shutdown_bad
+        ),
+        case!(
+            "sched-remote-shutdown-bad",
+            "remote_shutdown of no domain gives ESRCH",
+            remote_bad
+        ),
+        case!(
+            "sched-watchdog",
+            "a watchdog is set, refreshed and taken away",
+            watchdog
+        ),
+        case!(
+            "sched-watchdog-bad",
+            "and refused with a wrong id",
+            watchdog_bad
+        ),
         case!("sched-unknown", "unknown operations give ENOSYS", unknown),
-        case!("sched-compat", "the old sched_op yields, and knows nothing but 0 to 2", compat),
+        case!(
+            "sched-compat",
+            "the old sched_op yields, and knows nothing but 0 to 2",
+            compat
+        ),
     ],
 };
 
@@ -173,6 +221,10 @@ fn unknown() {
 fn compat() {
     assert_eq!(call2(nr::SCHED_OP_COMPAT, YIELD, 0), 0);
     for operation in [3, 4, 100] {
-        assert_eq!(call2(nr::SCHED_OP_COMPAT, operation, 0), ENOSYS, "{operation}");
+        assert_eq!(
+            call2(nr::SCHED_OP_COMPAT, operation, 0),
+            ENOSYS,
+            "{operation}"
+        );
     }
 }

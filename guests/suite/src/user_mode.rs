@@ -14,31 +14,117 @@ use guest_kit::vcpu::area;
 pub const GROUP: Group = Group {
     name: "user",
     cases: &[
-        case!("user-syscall", "SYSCALL enters the syscall callback with RCX and R11 as the processor left them", syscall),
-        case!("user-syscall-registers", "all other registers arrive as user mode had them", registers),
-        case!("user-syscall-return", "an iret with VGCF_in_syscall returns like SYSRET", syscall_return),
-        case!("user-sysenter", "SYSENTER enters the sysenter callback, or is vector 6 on AMD", sysenter),
+        case!(
+            "user-syscall",
+            "SYSCALL enters the syscall callback with RCX and R11 as the processor left them",
+            syscall
+        ),
+        case!(
+            "user-syscall-registers",
+            "all other registers arrive as user mode had them",
+            registers
+        ),
+        case!(
+            "user-syscall-return",
+            "an iret with VGCF_in_syscall returns like SYSRET",
+            syscall_return
+        ),
+        case!(
+            "user-sysenter",
+            "SYSENTER enters the sysenter callback, or is vector 6 on AMD",
+            sysenter
+        ),
         case!("user-int80", "INT 80h goes through gate 80h", int80),
-        case!("user-int80-no-gate", "and is vector 13 when there is none", int80_refused),
-        case!("user-compat-int80", "32-bit code runs, and its INT 80h shows its selector", compat_int80),
-        case!("user-compat-syscall", "SYSCALL of 32-bit code enters the syscall32 callback, or is vector 6 on Intel", compat_syscall),
-        case!("user-page-fault", "page faults of user mode have the user bit", page_fault),
-        case!("user-kernel-memory", "user mode sees nothing of the kernel's space", kernel_memory),
-        case!("user-hypervisor-memory", "nor of the hypervisor's", hypervisor_memory),
-        case!("user-exceptions", "divide, breakpoint, undefined and general protection arrive with user selectors", exceptions),
-        case!("user-privileged", "privileged instructions are vector 13", privileged),
-        case!("user-cpuid", "the forced-emulation prefix works in user mode", cpuid),
-        case!("user-table-write", "a write to a page table from user mode is not emulated", table_write),
-        case!("user-single-step", "the trap flag set by iret stops after one instruction", single_step),
-        case!("user-fpu", "with TS set the FPU in user mode is vector 7", fpu),
-        case!("user-upcall", "an event interrupts user mode at once", upcall),
-        case!("user-upcall-masked", "and does not while the upcall mask is set", upcall_masked),
-        case!("user-space-switch", "NEW_USER_BASEPTR changes what user mode sees", space_switch),
-        case!("user-space-change", "a mapping changed by the kernel shows in user mode", space_change),
+        case!(
+            "user-int80-no-gate",
+            "and is vector 13 when there is none",
+            int80_refused
+        ),
+        case!(
+            "user-compat-int80",
+            "32-bit code runs, and its INT 80h shows its selector",
+            compat_int80
+        ),
+        case!(
+            "user-compat-syscall",
+            "SYSCALL of 32-bit code enters the syscall32 callback, or is vector 6 on Intel",
+            compat_syscall
+        ),
+        case!(
+            "user-page-fault",
+            "page faults of user mode have the user bit",
+            page_fault
+        ),
+        case!(
+            "user-kernel-memory",
+            "user mode sees nothing of the kernel's space",
+            kernel_memory
+        ),
+        case!(
+            "user-hypervisor-memory",
+            "nor of the hypervisor's",
+            hypervisor_memory
+        ),
+        case!(
+            "user-exceptions",
+            "divide, breakpoint, undefined and general protection arrive with user selectors",
+            exceptions
+        ),
+        case!(
+            "user-privileged",
+            "privileged instructions are vector 13",
+            privileged
+        ),
+        case!(
+            "user-cpuid",
+            "the forced-emulation prefix works in user mode",
+            cpuid
+        ),
+        case!(
+            "user-table-write",
+            "a write to a page table from user mode is not emulated",
+            table_write
+        ),
+        case!(
+            "user-single-step",
+            "the trap flag set by iret stops after one instruction",
+            single_step
+        ),
+        case!(
+            "user-fpu",
+            "with TS set the FPU in user mode is vector 7",
+            fpu
+        ),
+        case!(
+            "user-upcall",
+            "an event interrupts user mode at once",
+            upcall
+        ),
+        case!(
+            "user-upcall-masked",
+            "and does not while the upcall mask is set",
+            upcall_masked
+        ),
+        case!(
+            "user-space-switch",
+            "NEW_USER_BASEPTR changes what user mode sees",
+            space_switch
+        ),
+        case!(
+            "user-space-change",
+            "a mapping changed by the kernel shows in user mode",
+            space_change
+        ),
     ],
 };
 
-user_code!(system_call, "mov eax, 0x1111", "mov rsp, 0x401f00", "syscall", "nop");
+user_code!(
+    system_call,
+    "mov eax, 0x1111",
+    "mov rsp, 0x401f00",
+    "syscall",
+    "nop"
+);
 
 fn syscall() {
     let space = UserSpace::new();
@@ -56,16 +142,28 @@ fn registers() {
     space.load(&[0x0f, 0x05]);
     let mut start = start_frame();
     let values = [
-        &mut start.rax, &mut start.rbx, &mut start.rdx, &mut start.rsi, &mut start.rdi,
-        &mut start.rbp, &mut start.r8, &mut start.r9, &mut start.r10, &mut start.r12,
-        &mut start.r13, &mut start.r14, &mut start.r15,
+        &mut start.rax,
+        &mut start.rbx,
+        &mut start.rdx,
+        &mut start.rsi,
+        &mut start.rdi,
+        &mut start.rbp,
+        &mut start.r8,
+        &mut start.r9,
+        &mut start.r10,
+        &mut start.r12,
+        &mut start.r13,
+        &mut start.r14,
+        &mut start.r15,
     ];
     for (value, register) in values.into_iter().enumerate() {
         *register = 0x1234_5678_0000_0000 + value as u64;
     }
     let back = run(&start);
     let of = |f: &Frame| {
-        [f.rax, f.rbx, f.rdx, f.rsi, f.rdi, f.rbp, f.r8, f.r9, f.r10, f.r12, f.r13, f.r14, f.r15]
+        [
+            f.rax, f.rbx, f.rdx, f.rsi, f.rdi, f.rbp, f.r8, f.r9, f.r10, f.r12, f.r13, f.r14, f.r15,
+        ]
     };
     assert_eq!(of(&back), of(&start));
 }
@@ -84,14 +182,21 @@ fn syscall_return() {
 fn sysenter() {
     let space = UserSpace::new();
     let frame = space.run_code(&[0x0f, 0x34]);
-    assert!(frame.vector == SYSENTER || frame.vector == 6, "{:#x}", frame.vector);
+    assert!(
+        frame.vector == SYSENTER || frame.vector == 6,
+        "{:#x}",
+        frame.vector
+    );
     assert!(frame.from_user());
 }
 
 fn int80() {
     let space = UserSpace::new();
     let frame = space.run_code(&[0xcd, 0x80]);
-    assert_eq!((frame.vector, frame.rip, frame.cs()), (0x80, CODE + 2, FLAT_CS64));
+    assert_eq!(
+        (frame.vector, frame.rip, frame.cs()),
+        (0x80, CODE + 2, FLAT_CS64)
+    );
 }
 
 fn int80_refused() {
@@ -100,7 +205,10 @@ fn int80_refused() {
     assert_eq!(set_trap_table(&[TrapInfo::own(13), TrapInfo::default()]), 0);
     let frame = space.run_code(&[0xcd, 0x80]);
     install();
-    assert_eq!((frame.vector, frame.error, frame.rip), (13, 0x80 * 8 + 2, CODE));
+    assert_eq!(
+        (frame.vector, frame.error, frame.rip),
+        (13, 0x80 * 8 + 2, CODE)
+    );
 }
 
 fn compat(code: &[u8]) -> Frame {
@@ -119,7 +227,11 @@ fn compat_int80() {
 
 fn compat_syscall() {
     let frame = compat(&[0x0f, 0x05]);
-    assert!(frame.vector == SYSCALL || frame.vector == 6, "{:#x}", frame.vector);
+    assert!(
+        frame.vector == SYSCALL || frame.vector == 6,
+        "{:#x}",
+        frame.vector
+    );
     assert!(frame.from_user());
 }
 
@@ -142,7 +254,10 @@ fn page_fault() {
         (run_nothing(), 0x14, DATA + 0x1000),
     ] {
         let frame = space.run_code(code);
-        assert_eq!((frame.vector, frame.error, area().cr2), (14, error, address));
+        assert_eq!(
+            (frame.vector, frame.error, area().cr2),
+            (14, error, address)
+        );
     }
     space.data.words()[0] = 0x1234;
     let frame = space.run_code(read_data());
@@ -168,12 +283,19 @@ fn kernel_memory() {
 fn hypervisor_memory() {
     for address in [0xffff_8300_0000_0000, 0xffff_82d0_4000_0000] {
         let frame = read_from_user(address);
-        assert_eq!((frame.vector, frame.error & !1, area().cr2), (14, 4, address));
+        assert_eq!(
+            (frame.vector, frame.error & !1, area().cr2),
+            (14, 4, address)
+        );
     }
 }
 
 user_code!(divide, "xor ecx, ecx", "xor edx, edx", "div ecx");
-user_code!(non_canonical, "mov rax, 0x8000000000000000", "mov rax, [rax]");
+user_code!(
+    non_canonical,
+    "mov rax, 0x8000000000000000",
+    "mov rax, [rax]"
+);
 
 fn exceptions() {
     let space = UserSpace::new();
@@ -184,7 +306,10 @@ fn exceptions() {
         (non_canonical(), 13, non_canonical().len() as u64 - 3),
     ] {
         let frame = space.run_code(code);
-        assert_eq!((frame.vector, frame.error, frame.rip), (vector, 0, CODE + offset));
+        assert_eq!(
+            (frame.vector, frame.error, frame.rip),
+            (vector, 0, CODE + offset)
+        );
         assert_eq!((frame.cs(), frame.ss & 0xffff), (FLAT_CS64, FLAT_SS));
     }
 }
@@ -204,15 +329,29 @@ fn privileged() {
     ];
     for (name, code) in codes {
         let frame = space.run_code(code);
-        assert_eq!((frame.vector, frame.error, frame.rip), (13, 0, CODE), "{name}");
+        assert_eq!(
+            (frame.vector, frame.error, frame.rip),
+            (13, 0, CODE),
+            "{name}"
+        );
     }
 }
 
-user_code!(forced_cpuid, "mov eax, 0x40000000", "ud2", ".ascii \"xen\"", "cpuid", "ud2");
+user_code!(
+    forced_cpuid,
+    "mov eax, 0x40000000",
+    "ud2",
+    ".ascii \"xen\"",
+    "cpuid",
+    "ud2"
+);
 
 fn cpuid() {
     let frame = UserSpace::new().run_code(forced_cpuid());
-    assert_eq!((frame.vector, frame.rbx as u32), (6, u32::from_le_bytes(*b"XenV")));
+    assert_eq!(
+        (frame.vector, frame.rbx as u32),
+        (6, u32::from_le_bytes(*b"XenV"))
+    );
 }
 
 user_code!(write_table, "mov qword ptr [0x402008], 0");
@@ -231,7 +370,10 @@ fn single_step() {
     let mut frame = start_frame();
     frame.rflags |= 0x100;
     let back = run(&frame);
-    assert_eq!((back.vector, back.rip, back.rflags & 0x100), (1, CODE + 1, 0x100));
+    assert_eq!(
+        (back.vector, back.rip, back.rflags & 0x100),
+        (1, CODE + 1, 0x100)
+    );
 }
 
 fn fpu() {
@@ -261,7 +403,10 @@ fn with_event(mask_cleared: bool) -> Frame {
 
 fn upcall() {
     let frame = with_event(true);
-    assert_eq!((frame.vector, frame.rip, frame.cs()), (EVENT, CODE, FLAT_CS64));
+    assert_eq!(
+        (frame.vector, frame.rip, frame.cs()),
+        (EVENT, CODE, FLAT_CS64)
+    );
     assert_eq!(frame.saved_mask(), 0);
 }
 
