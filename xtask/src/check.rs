@@ -20,61 +20,40 @@ const IMAGE_BUDGET: u64 = 1151;
 struct Check {
     name: &'static str,
     run: fn(&Places) -> Result<()>,
+    /// What `--write` does first.
+    mend: Option<fn(&Places) -> Result<()>>,
+}
+
+const fn check(name: &'static str, run: fn(&Places) -> Result<()>) -> Check {
+    Check {
+        name,
+        run,
+        mend: None,
+    }
 }
 
 const CHECKS: &[Check] = &[
     Check {
         name: "format",
         run: format,
+        mend: Some(mend_format),
     },
-    Check {
-        name: "file length",
-        run: sources::file_length,
-    },
-    Check {
-        name: "function length",
-        run: sources::function_length,
-    },
-    Check {
-        name: "files say what they are",
-        run: sources::opening,
-    },
-    Check {
-        name: "unsafe stays in hw",
-        run: sources::unsafe_code,
-    },
-    Check {
-        name: "names of files",
-        run: sources::file_names,
-    },
-    Check {
-        name: "layers",
-        run: layers::arrows,
-    },
-    Check {
-        name: "crates inherit the lints",
-        run: layers::lints,
-    },
+    check("file length", sources::file_length),
+    check("function length", sources::function_length),
+    check("files say what they are", sources::opening),
+    check("unsafe stays in hw", sources::unsafe_code),
+    check("names of files", sources::file_names),
+    check("layers", layers::arrows),
+    check("crates inherit the lints", layers::lints),
     Check {
         name: "coverage page",
         run: pages::coverage,
+        mend: Some(pages::write_coverage),
     },
-    Check {
-        name: "links in the book",
-        run: pages::links,
-    },
-    Check {
-        name: "clippy",
-        run: clippy,
-    },
-    Check {
-        name: "rustdoc",
-        run: rustdoc,
-    },
-    Check {
-        name: "image size",
-        run: image_size,
-    },
+    check("links in the book", pages::links),
+    check("clippy", clippy),
+    check("rustdoc", rustdoc),
+    check("image size", image_size),
 ];
 
 /// `x check [--write] [FILTER...]`
@@ -82,14 +61,6 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
     let write = arguments.flag("--write");
     let filters = arguments.rest()?;
     let places = Places::find()?;
-    if write {
-        process::show(
-            Command::new("cargo")
-                .args(["fmt", "--all"])
-                .current_dir(&places.root),
-        )?;
-        pages::write_coverage(&places)?;
-    }
     let (mut passed, mut failed) = (0, 0);
     let chosen = |check: &&Check| {
         filters.is_empty()
@@ -99,6 +70,9 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
     };
     for check in CHECKS.iter().filter(chosen) {
         let start = Instant::now();
+        if let Some(mend) = check.mend.filter(|_| write) {
+            mend(&places)?;
+        }
         let result = (check.run)(&places);
         let took = start.elapsed().as_secs_f64();
         match result {
@@ -114,6 +88,10 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
     }
     println!("{passed} passed, {failed} failed");
     Ok(failed == 0)
+}
+
+fn mend_format(places: &Places) -> Result<()> {
+    process::show(cargo(places, "fmt").arg("--all"))
 }
 
 fn format(places: &Places) -> Result<()> {
