@@ -12,7 +12,9 @@ pub struct GuestFault;
 /// Whether `[start, start + length)` lies whole in the guest's part of the address space.
 #[inline(always)]
 pub fn is_guest_range(start: u64, length: u64) -> bool {
-    let Some(end) = start.checked_add(length) else { return false };
+    let Some(end) = start.checked_add(length) else {
+        return false;
+    };
     // Below the hypervisor, or above it. The non-canonical hole needs no check of its own: an access
     // there faults and is caught.
     end <= VirtAddr::HYPERVISOR_START.0 || start >= VirtAddr::HYPERVISOR_END.0
@@ -57,7 +59,11 @@ pub fn read_bytes(from: VirtAddr, to: &mut [u8]) -> Result<(), GuestFault> {
             options(nostack)
         )
     }
-    if left == 0 { Ok(()) } else { Err(GuestFault) }
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(GuestFault)
+    }
 }
 
 /// Copies bytes out to the guest.
@@ -82,7 +88,11 @@ pub fn write_bytes(to: VirtAddr, from: &[u8]) -> Result<(), GuestFault> {
             options(nostack)
         )
     }
-    if left == 0 { Ok(()) } else { Err(GuestFault) }
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(GuestFault)
+    }
 }
 
 /// Copies words in from the guest; cheaper than bytes for the small structures of hypercalls.
@@ -112,7 +122,11 @@ pub fn read_words(from: VirtAddr, to: &mut [u64]) -> Result<(), GuestFault> {
             options(nostack)
         )
     }
-    if left == 0 { Ok(()) } else { Err(GuestFault) }
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(GuestFault)
+    }
 }
 
 /// Copies words out to the guest.
@@ -141,7 +155,11 @@ pub fn write_words(to: VirtAddr, from: &[u64]) -> Result<(), GuestFault> {
             options(nostack)
         )
     }
-    if left == 0 { Ok(()) } else { Err(GuestFault) }
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(GuestFault)
+    }
 }
 
 /// Reads one word of the guest's, as page-table and descriptor walks do.

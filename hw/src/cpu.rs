@@ -54,7 +54,9 @@ pub fn cpuid(leaf: u32, subleaf: u32) -> [u32; 4] {
 pub(crate) fn read_msr(register: u32) -> u64 {
     let (low, high): (u32, u32);
     // SAFETY: reading has no side effect; callers name registers every processor we accept has.
-    unsafe { asm!("rdmsr", in("ecx") register, out("eax") low, out("edx") high, options(nostack, nomem)) }
+    unsafe {
+        asm!("rdmsr", in("ecx") register, out("eax") low, out("edx") high, options(nostack, nomem))
+    }
     u64::from(high) << 32 | u64::from(low)
 }
 

@@ -5,7 +5,10 @@
 //! use, and 16 pages of LDT. The processor's GDTR points into the window of the vCPU it runs.
 
 use core::arch::asm;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use vocabulary::Mfn;
 
@@ -72,7 +75,11 @@ impl DescriptorWindow {
     fn set(&self, first: u64, pages: usize, frames: &[Mfn]) {
         for page in 0..pages {
             let frame = frames.get(page).copied().unwrap_or(Mfn::INVALID);
-            let value = if frame == Mfn::INVALID { 0 } else { paging::data_leaf(frame) };
+            let value = if frame == Mfn::INVALID {
+                0
+            } else {
+                paging::data_leaf(frame)
+            };
             let address = base(self.number) + (first + page as u64) * 4096;
             // The leaf table exists: the reserved page of the window lies in the same one (a window is
             // aligned to its size, which divides what one table maps).

@@ -53,7 +53,9 @@ impl FpuState {
                 *byte = value;
             }
         }
-        Some(Self { lines: UnsafeCell::new(area) })
+        Some(Self {
+            lines: UnsafeCell::new(area),
+        })
     }
 
     fn address(&self) -> *mut u8 {

@@ -3,14 +3,17 @@
 //! Built once at boot over the boot loader's map of memory. All top-level slots are filled then, so copies of
 //! them in guests' tables never go stale; later mappings only fill lower levels.
 
-use core::sync::atomic::{AtomicU64, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use memory::PageInfo;
 use vocabulary::{MachineAddr, Mfn, VirtAddr};
 
 use crate::boot::{MemoryKind, MemoryMap};
-use crate::descriptors;
 use crate::cpu::{self, control, msr};
+use crate::descriptors;
 use crate::layout::{self, DIRECT_MAP_BASE};
 use crate::mmio;
 use crate::percpu::area;
@@ -43,7 +46,9 @@ pub(crate) mod bits {
     pub const NO_EXECUTE: u64 = 1 << 63;
     pub const FRAME: u64 = 0x000f_ffff_ffff_f000;
 }
-use bits::{ACCESSED, DIRTY, FRAME, GLOBAL, LARGE, NO_EXECUTE, PRESENT, THROUGH, UNCACHED, USER, WRITE};
+use bits::{
+    ACCESSED, DIRTY, FRAME, GLOBAL, LARGE, NO_EXECUTE, PRESENT, THROUGH, UNCACHED, USER, WRITE,
+};
 
 const TABLE: u64 = PRESENT | WRITE | ACCESSED | DIRTY;
 const DATA: u64 = PRESENT | WRITE | ACCESSED | DIRTY | GLOBAL | NO_EXECUTE;
@@ -69,7 +74,9 @@ fn map_at(address: u64, value: u64, level: u32, take: FrameSource<'_>) -> Result
     let mut current = 4;
     while current > level {
         let window = Window::open(table);
-        let Some(entry) = window.words().get(index(address, current)) else { return Err(OutOfFrames) };
+        let Some(entry) = window.words().get(index(address, current)) else {
+            return Err(OutOfFrames);
+        };
         let mut found = entry.load(Acquire);
         if found & PRESENT == 0 {
             let fresh = take(0).ok_or(OutOfFrames)?;
@@ -81,7 +88,9 @@ fn map_at(address: u64, value: u64, level: u32, take: FrameSource<'_>) -> Result
         current -= 1;
     }
     let window = Window::open(table);
-    let Some(entry) = window.words().get(index(address, level)) else { return Err(OutOfFrames) };
+    let Some(entry) = window.words().get(index(address, level)) else {
+        return Err(OutOfFrames);
+    };
     entry.store(value, Release);
     Ok(())
 }
@@ -96,7 +105,11 @@ pub(crate) fn map_data(address: u64, frame: Mfn, take: FrameSource<'_>) -> Resul
 }
 
 /// Maps one frame read-only; replaces what was there (the caller flushes).
-pub(crate) fn map_constant(address: u64, frame: Mfn, take: FrameSource<'_>) -> Result<(), OutOfFrames> {
+pub(crate) fn map_constant(
+    address: u64,
+    frame: Mfn,
+    take: FrameSource<'_>,
+) -> Result<(), OutOfFrames> {
     map_at(address, frame.address().0 | CONSTANT & !GLOBAL, 1, take)
 }
 
@@ -110,13 +123,19 @@ pub(crate) fn map_stub(address: u64, take: FrameSource<'_>) -> Result<(), OutOfF
 pub(crate) fn change_leaf(address: u64, value: u64) -> Option<()> {
     let mut table = Mfn(ROOT.load(Acquire));
     for level in (2..=4).rev() {
-        let found = Window::open(table).words().get(index(address, level))?.load(Acquire);
+        let found = Window::open(table)
+            .words()
+            .get(index(address, level))?
+            .load(Acquire);
         if found & PRESENT == 0 || found & LARGE != 0 {
             return None;
         }
         table = MachineAddr(found & FRAME).frame();
     }
-    Window::open(table).words().get(index(address, 1))?.store(value, Release);
+    Window::open(table)
+        .words()
+        .get(index(address, 1))?
+        .store(value, Release);
     Some(())
 }
 
@@ -146,10 +165,33 @@ pub fn build(map: &MemoryMap, take: FrameSource<'_>) -> Result<(), OutOfFrames> 
         }
     }
     map_direct(0, 0x10_0000, take)?;
-    let end = map.regions().iter().filter(|region| region.kind == MemoryKind::Usable).map(|region| region.end).max();
+    let end = map
+        .regions()
+        .iter()
+        .filter(|region| region.kind == MemoryKind::Usable)
+        .map(|region| region.end)
+        .max();
     let frames = end.unwrap_or(0) >> 12;
-    back_table(FRAME_TABLE, frames, core::mem::size_of::<PageInfo>() as u64, 0, DATA, None, map, take)?;
-    back_table(M2P_OWN, frames, 8, NO_FRAME, DATA, Some(M2P_GUEST), map, take)?;
+    back_table(
+        FRAME_TABLE,
+        frames,
+        core::mem::size_of::<PageInfo>() as u64,
+        0,
+        DATA,
+        None,
+        map,
+        take,
+    )?;
+    back_table(
+        M2P_OWN,
+        frames,
+        8,
+        NO_FRAME,
+        DATA,
+        Some(M2P_GUEST),
+        map,
+        take,
+    )?;
     FRAMES.store(frames, Release);
     descriptors::make_reserved(take)?;
     M2P_FRAMES.store(frames, Release);
@@ -194,7 +236,12 @@ fn map_image(take: FrameSource<'_>) -> Result<(), OutOfFrames> {
     let tail = data_end_address();
     for page in 0..256u64 {
         let address = tail + page * 0x1000;
-        map_at(address, layout::image_machine_address(VirtAddr(address)).0 | CONSTANT, 1, take)?;
+        map_at(
+            address,
+            layout::image_machine_address(VirtAddr(address)).0 | CONSTANT,
+            1,
+            take,
+        )?;
     }
     Ok(())
 }
@@ -228,10 +275,19 @@ fn map_direct(start: u64, end: u64, take: FrameSource<'_>) -> Result<(), OutOfFr
 
 /// Backs a table with one entry of `size` bytes a frame: own memory where there is RAM, a shared page
 /// filled with `absent` where there is none. `twin` is a second, read-only place that guests see.
-#[allow(clippy::too_many_arguments, reason = "one table's whole description, used twice")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "one table's whole description, used twice"
+)]
 fn back_table(
-    base: u64, frames: u64, size: u64, absent: u64, access: u64, twin: Option<u64>,
-    map: &MemoryMap, take: FrameSource<'_>,
+    base: u64,
+    frames: u64,
+    size: u64,
+    absent: u64,
+    access: u64,
+    twin: Option<u64>,
+    map: &MemoryMap,
+    take: FrameSource<'_>,
 ) -> Result<(), OutOfFrames> {
     let hole = take(0).ok_or(OutOfFrames)?;
     fill(hole, 1, absent);
@@ -239,22 +295,37 @@ fn back_table(
     let length = (frames * size + 0xfff) & !0xfff;
     let mut offset = 0;
     while offset < length {
-        let chunk = if offset & 0x1f_ffff == 0 { 0x20_0000 } else { 0x1000 };
-        let (level, step, frame, large) = if chunk == 0x20_0000 && ram_share(map, offset, chunk, size) >= 25 {
-            let frame = take(9).ok_or(OutOfFrames)?;
-            fill(frame, 512, absent);
-            (2, chunk, frame, LARGE)
-        } else if ram_share(map, offset, 0x1000, size) > 0 {
-            let frame = take(0).ok_or(OutOfFrames)?;
-            fill(frame, 1, absent);
-            (1, 0x1000, frame, 0)
+        let chunk = if offset & 0x1f_ffff == 0 {
+            0x20_0000
         } else {
-            (1, 0x1000, hole, 0)
+            0x1000
         };
+        let (level, step, frame, large) =
+            if chunk == 0x20_0000 && ram_share(map, offset, chunk, size) >= 25 {
+                let frame = take(9).ok_or(OutOfFrames)?;
+                fill(frame, 512, absent);
+                (2, chunk, frame, LARGE)
+            } else if ram_share(map, offset, 0x1000, size) > 0 {
+                let frame = take(0).ok_or(OutOfFrames)?;
+                fill(frame, 1, absent);
+                (1, 0x1000, frame, 0)
+            } else {
+                (1, 0x1000, hole, 0)
+            };
         let writable = if frame == hole { CONSTANT } else { access };
-        map_at(base + offset, frame.address().0 | writable | large, level, take)?;
+        map_at(
+            base + offset,
+            frame.address().0 | writable | large,
+            level,
+            take,
+        )?;
         if let Some(twin) = twin {
-            map_at(twin + offset, frame.address().0 | guest | large, level, take)?;
+            map_at(
+                twin + offset,
+                frame.address().0 | guest | large,
+                level,
+                take,
+            )?;
         }
         offset += step;
     }
@@ -335,13 +406,17 @@ pub fn m2p_frames() -> u64 {
 
 /// Reads the machine-to-physical table.
 pub fn m2p_get(frame: Mfn) -> u64 {
-    m2p().get(frame.0 as usize).map_or(NO_FRAME, |entry| entry.load(Relaxed))
+    m2p()
+        .get(frame.0 as usize)
+        .map_or(NO_FRAME, |entry| entry.load(Relaxed))
 }
 
 /// Writes the machine-to-physical table. `frame` must be RAM, which the caller knows from its `PageInfo`.
 #[inline]
 pub fn m2p_set(frame: Mfn, value: u64) {
-    debug_assert!(frame_table().get(frame.0 as usize).is_some_and(PageInfo::is_ram));
+    debug_assert!(frame_table()
+        .get(frame.0 as usize)
+        .is_some_and(PageInfo::is_ram));
     if let Some(entry) = m2p().get(frame.0 as usize) {
         entry.store(value, Relaxed);
     }
@@ -358,7 +433,10 @@ pub fn m2p_piece(piece: u64) -> Option<Mfn> {
     let address = M2P_OWN + piece * 0x20_0000;
     let mut table = Mfn(ROOT.load(Acquire));
     for level in (2..=4).rev() {
-        let found = Window::open(table).words().get(index(address, level))?.load(Acquire);
+        let found = Window::open(table)
+            .words()
+            .get(index(address, level))?
+            .load(Acquire);
         if found & PRESENT == 0 {
             return None;
         }
@@ -382,7 +460,8 @@ pub(crate) fn map_area(index: usize, take: FrameSource<'_>) -> Result<(), OutOfF
     Ok(())
 }
 
-static DEVICE_TABLES: crate::sync::SpinLock<Option<fn(u32) -> Option<Mfn>>, 30> = crate::sync::SpinLock::new(None);
+static DEVICE_TABLES: crate::sync::SpinLock<Option<fn(u32) -> Option<Mfn>>, 30> =
+    crate::sync::SpinLock::new(None);
 
 /// From now on, maps device registers by `mmio` uncached and outside the direct map; `take` gives tables.
 pub fn take_over_devices(take: fn(u32) -> Option<Mfn>) {
@@ -391,7 +470,10 @@ pub fn take_over_devices(take: fn(u32) -> Option<Mfn>) {
 }
 
 fn map_device(address: MachineAddr, length: usize) -> Option<VirtAddr> {
-    let end = address.0.checked_add(length as u64).filter(|&end| end <= 1 << 39)?;
+    let end = address
+        .0
+        .checked_add(length as u64)
+        .filter(|&end| end <= 1 << 39)?;
     let tables = DEVICE_TABLES.lock();
     let take = (*tables)?;
     let mut at = address.0 & !0xfff;
@@ -410,7 +492,11 @@ pub(crate) fn set_modes(stub: u64) {
     let advanced = cpu::cpuid(7, 0)[2];
     let basic = cpu::cpuid(1, 0)[2];
     let mut cr4 = cpu::read_cr4();
-    cr4 |= control::CR4_PGE | control::CR4_OSFXSR | control::CR4_OSXMMEXCPT | control::CR4_DE | control::CR4_MCE;
+    cr4 |= control::CR4_PGE
+        | control::CR4_OSFXSR
+        | control::CR4_OSXMMEXCPT
+        | control::CR4_DE
+        | control::CR4_MCE;
     for (has, bit) in [
         (features & 1 != 0, control::CR4_FSGSBASE),
         (features & 1 << 7 != 0, control::CR4_SMEP),
@@ -424,11 +510,15 @@ pub(crate) fn set_modes(stub: u64) {
     }
     use crate::registers::{rflags, selector};
     let star = u64::from(selector::GUEST_CODE32) << 48 | u64::from(selector::HYPERVISOR_CODE) << 32;
-    let masked = rflags::TF | rflags::IF | rflags::NT | rflags::AC | rflags::RF | rflags::IOPL | 1 << 10;
+    let masked =
+        rflags::TF | rflags::IF | rflags::NT | rflags::AC | rflags::RF | rflags::IOPL | 1 << 10;
     // SAFETY: turns protections on and points `syscall` at this processor's mapped stub page; the tables in use
     // carry no-execute bits and global bits that these modes give their meaning.
     unsafe {
-        cpu::write_msr(msr::EFER, cpu::read_msr(msr::EFER) | control::EFER_SCE | control::EFER_NXE);
+        cpu::write_msr(
+            msr::EFER,
+            cpu::read_msr(msr::EFER) | control::EFER_SCE | control::EFER_NXE,
+        );
         let cr0 = cpu::read_cr0() | control::CR0_WP | control::CR0_AM | 1 << 5;
         cpu::write_cr0(cr0 & !(control::CR0_TS | 1 << 2) | 1 << 1);
         cpu::write_cr4(cr4);

@@ -5,12 +5,15 @@ extern crate alloc;
 use alloc::sync::Arc;
 use core::arch::asm;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::{AcqRel, Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicPtr, AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 
+use crate::boot::MemoryMap;
 use crate::entry::{self, TaskState};
 use crate::paging::{self, FrameSource, OutOfFrames};
 use crate::vcpu::VcpuContext;
-use crate::boot::MemoryMap;
 use crate::{descriptors, fpu, smp, tlb};
 
 /// The most processors there can be.
@@ -44,8 +47,8 @@ pub mod area {
 
     /// Offsets of the pages that must be backed by frames of the processor's own.
     pub const BACKED: [u64; 13] = [
-        DATA, 0x3000, 0x4000, 0x5000, 0x6000, 0x8000, 0x9000, 0xa000, 0xb000, 0xc000, 0xd000, 0xe000,
-        0xf000,
+        DATA, 0x3000, 0x4000, 0x5000, 0x6000, 0x8000, 0x9000, 0xa000, 0xb000, 0xc000, 0xd000,
+        0xe000, 0xf000,
     ];
 }
 
@@ -143,7 +146,11 @@ impl PerCpu {
         self.syscall32_target.store(target32, Relaxed);
         self.vcpu.store(Arc::into_raw(idle).cast_mut(), Relaxed);
         // SAFETY: the processor is not running yet and nobody else touches its task state.
-        unsafe { self.task_state.get().write(TaskState::new(area::base(index))) }
+        unsafe {
+            self.task_state
+                .get()
+                .write(TaskState::new(area::base(index)))
+        }
     }
 
     /// Makes `vcpu` the one that runs here. The processor keeps it alive for as long as it points to it.
@@ -182,7 +189,10 @@ impl<T> CpuLocal<T> {
     pub fn with<R>(&self, use_it: impl FnOnce(&T) -> R) -> R {
         let index = PerCpu::current().index();
         // An index beyond the table would mean a corrupt PerCpu; the mask keeps even that in bounds.
-        #[allow(clippy::indexing_slicing, reason = "masked to the table's length, a power of two")]
+        #[allow(
+            clippy::indexing_slicing,
+            reason = "masked to the table's length, a power of two"
+        )]
         let slot = &self.slots[index & (MAX_CPUS - 1)];
         // SAFETY: see the `Sync` implementation: this processor alone reaches its slot, and shares it.
         use_it(unsafe { &*slot.get() })
@@ -193,7 +203,9 @@ impl<T> CpuLocal<T> {
 #[macro_export]
 macro_rules! cpu_local {
     ($value:expr) => {
-        $crate::percpu::CpuLocal::new([const { ::core::cell::UnsafeCell::new($value) }; $crate::percpu::MAX_CPUS])
+        $crate::percpu::CpuLocal::new(
+            [const { ::core::cell::UnsafeCell::new($value) }; $crate::percpu::MAX_CPUS],
+        )
     };
 }
 

@@ -9,7 +9,9 @@ use core::arch::asm;
 pub(crate) unsafe fn read_u8(port: u16) -> u8 {
     let value;
     // SAFETY: the caller answers for the device; the instruction touches no memory, stack or flags.
-    unsafe { asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack, preserves_flags))
+    };
     value
 }
 
@@ -20,7 +22,9 @@ pub(crate) unsafe fn read_u8(port: u16) -> u8 {
 pub(crate) unsafe fn read_u16(port: u16) -> u16 {
     let value;
     // SAFETY: as in `read_u8`.
-    unsafe { asm!("in ax, dx", in("dx") port, out("ax") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("in ax, dx", in("dx") port, out("ax") value, options(nomem, nostack, preserves_flags))
+    };
     value
 }
 
@@ -31,7 +35,9 @@ pub(crate) unsafe fn read_u16(port: u16) -> u16 {
 pub(crate) unsafe fn read_u32(port: u16) -> u32 {
     let value;
     // SAFETY: as in `read_u8`.
-    unsafe { asm!("in eax, dx", in("dx") port, out("eax") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("in eax, dx", in("dx") port, out("eax") value, options(nomem, nostack, preserves_flags))
+    };
     value
 }
 
@@ -42,7 +48,9 @@ pub(crate) unsafe fn read_u32(port: u16) -> u32 {
 /// a transfer into memory that Rust owns).
 pub(crate) unsafe fn write_u8(port: u16, value: u8) {
     // SAFETY: the caller answers for the device; the instruction touches no memory, stack or flags.
-    unsafe { asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags))
+    };
 }
 
 /// Writes two bytes to `port`.
@@ -51,7 +59,9 @@ pub(crate) unsafe fn write_u8(port: u16, value: u8) {
 /// As [`write_u8`].
 pub(crate) unsafe fn write_u16(port: u16, value: u16) {
     // SAFETY: as in `write_u8`.
-    unsafe { asm!("out dx, ax", in("dx") port, in("ax") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("out dx, ax", in("dx") port, in("ax") value, options(nomem, nostack, preserves_flags))
+    };
 }
 
 /// Writes four bytes to `port`.
@@ -60,5 +70,7 @@ pub(crate) unsafe fn write_u16(port: u16, value: u16) {
 /// As [`write_u8`].
 pub(crate) unsafe fn write_u32(port: u16, value: u32) {
     // SAFETY: as in `write_u8`.
-    unsafe { asm!("out dx, eax", in("dx") port, in("eax") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("out dx, eax", in("dx") port, in("eax") value, options(nomem, nostack, preserves_flags))
+    };
 }

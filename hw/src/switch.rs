@@ -35,8 +35,15 @@ pub fn save(vcpu: &VcpuContext, state: &FpuState) {
     vcpu.selectors.store(packed, Relaxed);
     if has_fsgsbase() {
         vcpu.fs_base.store(cpu::read_msr(msr::FS_BASE), Relaxed);
-        let (active, other) = (cpu::read_msr(msr::GS_BASE), cpu::read_msr(msr::KERNEL_GS_BASE));
-        let (kernel, user) = if vcpu.in_kernel() { (active, other) } else { (other, active) };
+        let (active, other) = (
+            cpu::read_msr(msr::GS_BASE),
+            cpu::read_msr(msr::KERNEL_GS_BASE),
+        );
+        let (kernel, user) = if vcpu.in_kernel() {
+            (active, other)
+        } else {
+            (other, active)
+        };
         vcpu.gs_base_kernel.store(kernel, Relaxed);
         vcpu.gs_base_user.store(user, Relaxed);
     }
@@ -103,8 +110,15 @@ pub fn load(vcpu: &Arc<VcpuContext>, state: &FpuState) {
 }
 
 fn load_bases(vcpu: &VcpuContext) {
-    let (kernel, user) = (vcpu.gs_base_kernel.load(Relaxed), vcpu.gs_base_user.load(Relaxed));
-    let (active, other) = if vcpu.in_kernel() { (kernel, user) } else { (user, kernel) };
+    let (kernel, user) = (
+        vcpu.gs_base_kernel.load(Relaxed),
+        vcpu.gs_base_user.load(Relaxed),
+    );
+    let (active, other) = if vcpu.in_kernel() {
+        (kernel, user)
+    } else {
+        (user, kernel)
+    };
     // SAFETY: bases of the guest's segments; each was checked to be canonical where it was set.
     unsafe {
         cpu::write_msr(msr::FS_BASE, vcpu.fs_base.load(Relaxed));
@@ -116,7 +130,9 @@ fn load_bases(vcpu: &VcpuContext) {
 /// Loads the debug registers; addresses were checked where they were set.
 pub fn load_debug(vcpu: &VcpuContext) {
     let [d0, d1, d2, d3, d6, d7] = [0, 1, 2, 3, 4, 5].map(|number: usize| {
-        vcpu.debug.get(number).map_or(0, |value| value.load(Relaxed))
+        vcpu.debug
+            .get(number)
+            .map_or(0, |value| value.load(Relaxed))
     });
     // SAFETY: breakpoints lie in the guest's part of the address space and DR7's reserved bits are clear, by
     // the checks of `set_debugreg`. The control register is cleared first so no half-set breakpoint fires.
@@ -192,14 +208,22 @@ pub fn set_fs_base(base: u64) {
 
 /// Sets the active (else the other) base of `gs` of the running vCPU. `base` must be canonical.
 pub fn set_gs_base(base: u64, active: bool) {
-    let register = if active { msr::GS_BASE } else { msr::KERNEL_GS_BASE };
+    let register = if active {
+        msr::GS_BASE
+    } else {
+        msr::KERNEL_GS_BASE
+    };
     // SAFETY: affects the guest's segment only; the caller checked the address.
     unsafe { cpu::write_msr(register, base) }
 }
 
 /// The bases of `fs`, the active and the other `gs` of the running vCPU.
 pub fn bases() -> (u64, u64, u64) {
-    (cpu::read_msr(msr::FS_BASE), cpu::read_msr(msr::GS_BASE), cpu::read_msr(msr::KERNEL_GS_BASE))
+    (
+        cpu::read_msr(msr::FS_BASE),
+        cpu::read_msr(msr::GS_BASE),
+        cpu::read_msr(msr::KERNEL_GS_BASE),
+    )
 }
 
 /// Loads the user's `gs` selector of a vCPU in its kernel (`SEGBASE_GS_USER_SEL`): a selector that faults

@@ -2,7 +2,10 @@
 
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicU32, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU32,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use crate::percpu::PerCpu;
 
@@ -98,7 +101,10 @@ fn note_taken(level: u32) {
     if cfg!(debug_assertions) {
         let held = &PerCpu::current().locks_held;
         let before = held.load(Relaxed);
-        assert!(before >> level == 0, "lock of level {level} taken with {before:#x} held");
+        assert!(
+            before >> level == 0,
+            "lock of level {level} taken with {before:#x} held"
+        );
         held.store(before | 1 << level, Relaxed);
     }
 }

@@ -1,7 +1,10 @@
 //! Translation look-aside buffers: local flushes, shoot-down of other processors, and the clock that
 //! tells which flushes are still owed.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::{AcqRel, Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 
 use crate::cpu::{self, control};
 use crate::percpu::{PerCpu, MAX_CPUS};
@@ -15,7 +18,9 @@ pub struct CpuSet {
 impl CpuSet {
     /// The empty set.
     pub const fn new() -> Self {
-        Self { words: [const { AtomicU64::new(0) }; MAX_CPUS / 64] }
+        Self {
+            words: [const { AtomicU64::new(0) }; MAX_CPUS / 64],
+        }
     }
 
     #[inline]
@@ -44,7 +49,8 @@ impl CpuSet {
     /// Whether a processor is in the set.
     #[inline]
     pub fn contains(&self, index: usize) -> bool {
-        self.word(index).is_some_and(|(word, bit)| word.load(Acquire) & bit != 0)
+        self.word(index)
+            .is_some_and(|(word, bit)| word.load(Acquire) & bit != 0)
     }
 
     /// Adds all of another set.
@@ -153,7 +159,11 @@ pub fn shoot_down(set: &CpuSet, notify: impl Fn(u32)) {
     let mut waiting = false;
     for index in set.iter().filter(|&index| index != own) {
         let other = PerCpu::of(index);
-        if other.flush_wanted.fetch_or(WANT_LOCAL | WANT_GLOBAL, AcqRel) == 0 {
+        if other
+            .flush_wanted
+            .fetch_or(WANT_LOCAL | WANT_GLOBAL, AcqRel)
+            == 0
+        {
             notify(other.apic_id.load(Relaxed));
         }
         waiting = true;

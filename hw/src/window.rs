@@ -3,7 +3,7 @@
 //! Today every window is a place in the direct map. Callers hold a window only as long as they use it,
 //! so that the direct map can leave the tables guests run on without touching them.
 
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use vocabulary::{Mfn, PAGE_SIZE};
 
@@ -23,7 +23,9 @@ impl Window {
     #[inline(always)]
     pub fn open(frame: Mfn) -> Self {
         debug_assert!(frame.0 < DIRECT_MAP_SIZE >> 12);
-        Self { address: DIRECT_MAP + (frame.0 << 12) }
+        Self {
+            address: DIRECT_MAP + (frame.0 << 12),
+        }
     }
 
     /// The frame as 512 words. Atomic, since a guest or another processor may change any of them.
@@ -31,6 +33,13 @@ impl Window {
     pub fn words(&self) -> &[AtomicU64; 512] {
         // SAFETY: the direct map shows all RAM for ever, page aligned; atomics allow concurrent change.
         unsafe { &*(self.address as *const [AtomicU64; 512]) }
+    }
+
+    /// The frame as 1024 half words, likewise.
+    #[inline(always)]
+    pub fn half_words(&self) -> &[AtomicU32; 1024] {
+        // SAFETY: as for `words`; x86 orders overlapping atomic accesses of different width by the cache line.
+        unsafe { &*(self.address as *const [AtomicU32; 1024]) }
     }
 
     /// Address of the frame's first byte in the hypervisor's space.
@@ -75,7 +84,11 @@ impl Window {
         let count = bytes.len().min(PAGE_SIZE - offset);
         // SAFETY: the range lies in the frame; the bytes may change meanwhile, and any value is a byte.
         unsafe {
-            core::ptr::copy((self.address as *const u8).add(offset), bytes.as_mut_ptr(), count);
+            core::ptr::copy(
+                (self.address as *const u8).add(offset),
+                bytes.as_mut_ptr(),
+                count,
+            );
         }
         count
     }

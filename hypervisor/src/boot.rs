@@ -96,6 +96,8 @@ extern "C" fn on_own_stack() -> ! {
     };
     free_modules(boot);
     report_memory(&domain);
+    clock::publish_wall(&domain);
+    clock::settle();
     console::before_guests();
     work::raise_here(work::RESCHEDULE);
     percpu::serve()
@@ -106,7 +108,7 @@ fn bring_up(options: &Options<'_>, boot: &BootInfo, acpi: &Acpi) {
     irq::initialise(options, acpi);
     clock::initialise(options, acpi);
     processors::start_all(options, acpi);
-    schedule::initialise(processors::count());
+    schedule::initialise();
     console::take_interrupts();
 }
 
@@ -117,7 +119,7 @@ fn level(level: LogLevel) -> Option<log::Level> {
         LogLevel::Error => Some(log::Level::Error),
         LogLevel::Warning => Some(log::Level::Warning),
         LogLevel::Info => Some(log::Level::Info),
-        LogLevel::Debug | LogLevel::All => Some(log::Level::Debug),
+        LogLevel::Debug => Some(log::Level::Debug),
     }
 }
 

@@ -138,6 +138,7 @@ pub fn initialise(options: &Options<'_>, acpi: &Acpi) {
         let counts = apic::count_timer(|| hw::time::wait_ticks(ticks));
         apic::set_timer_rate(counts, ticks);
     }
+    compare_time_stamps(1);
     let century = acpi.fadt.as_ref().map_or(0, |fadt| fadt.century);
     match hw::time::wall_clock(century) {
         Some(seconds) => {
@@ -193,6 +194,11 @@ fn mark_unstable(why: &str) {
     if !IS_TSC_UNSTABLE.swap(true, Relaxed) {
         crate::log!(Warning, "the time-stamp counter is no stable clock: {why}");
     }
+}
+
+/// Compares a processor that just started with those that wait for it.
+pub fn arrive() {
+    compare_time_stamps(1000);
 }
 
 /// Shows this processor's time stamp to others and looks at theirs, `rounds` times: one that is behind what

@@ -26,8 +26,8 @@ fn make(kind: GuestKind) -> Policy {
         speculation_msrs: false,
         fsgsbase: hw::cpu::cpuid(7, 0)[1] & 1 != 0,
         platform: Platform {
-            tsc_khz: clock::tsc_khz(),
-            tsc_reliable: clock::is_tsc_reliable(),
+            tsc_khz: clock::tsc_khz() as u32,
+            tsc_reliable: clock::is_tsc_stable(),
             tsc_emulated: false,
             tsc_mode: TscMode::Default,
             tsc_incarnation: 0,

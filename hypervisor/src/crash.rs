@@ -75,3 +75,11 @@ pub fn report(vcpu: &Vcpu, registers: &Registers) {
         print(format_args!("(XEN)   {a:016x} {b:016x} {c:016x} {d:016x}\n"));
     }
 }
+
+/// Ends a domain none of whose vCPUs need run here.
+pub fn end_domain(domain: &crate::domain::Domain) {
+    if domain.mark_shut_down(CRASH) {
+        crate::schedule::stop_domain(domain);
+        power::domain_ended(domain, CRASH);
+    }
+}

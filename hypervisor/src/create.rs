@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicU8};
 
-use events::{EventTable, Polling};
+use events::EventTable;
 use hw::sync::SpinLock;
 use hw::tlb::CpuSet;
 use memory::{DomainPages, Paging, Sharing};
@@ -35,7 +35,6 @@ impl Domain {
             pages: SpinLock::new(pages),
             shared_info,
             events: EventTable::new(id, vcpus, ports)?,
-            polling: Polling::new(vcpus)?,
             grants: grants::DomainGrants::new(id, vcpus)?,
             interrupts: irq::DomainInterrupts::new(privileged),
             dirty: CpuSet::new(),

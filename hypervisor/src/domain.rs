@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering::{Acquire, Relaxed, Release}};
 
-use events::{EventTable, Polling};
+use events::EventTable;
 use hw::sync::SpinLock;
 use hw::tlb::CpuSet;
 use memory::{DomainPages, Paging};
@@ -31,8 +31,6 @@ pub struct Domain {
     pub shared_info: Mfn,
     /// Event channels.
     pub events: EventTable<EventPage>,
-    /// vCPUs that poll ports.
-    pub polling: Polling,
     /// Grant table.
     pub grants: crate::grants::DomainGrants,
     /// Physical interrupts bound to it.

@@ -46,7 +46,7 @@ pub fn start_all(options: &Options<'_>, acpi: &Acpi) {
         others.push(Start { index, apic_id: processor.apic_id });
     }
     let Some(boot) = boot::info().filter(|_| !others.is_empty()) else { return };
-    percpu::start_others(&boot.memory, clock::tsc_khz_for_start() * 1000, &others, arrived, |index| {
+    percpu::start_others(&boot.memory, clock::tsc_khz() * 1000, &others, arrived, |index| {
         crate::log!(Warning, "processor {index} did not start");
     });
     wait_for(&others);
@@ -55,9 +55,10 @@ pub fn start_all(options: &Options<'_>, acpi: &Acpi) {
 
 /// Waits, for a second at most, until the processors that were started are through.
 fn wait_for(others: &[Start]) {
-    let deadline = cpu::time_stamp().wrapping_add(clock::tsc_khz_for_start() * 1000);
+    let deadline = cpu::time_stamp().wrapping_add(clock::tsc_khz() * 1000);
     while count() <= others.len() && cpu::time_stamp() < deadline {
         tlb::poll();
+        clock::compare_time_stamps(1);
         cpu::relax();
     }
 }

@@ -92,9 +92,11 @@ pub fn read_code(rip: u64, code: &mut [u8; 15]) -> usize {
         return 15;
     }
     let left = (4096 - (rip as usize & 0xfff)).min(15);
-    match code.get_mut(..left) {
-        Some(part) if copy::read_bytes(VirtAddr(rip), part).is_ok() => left,
-        _ => 0,
+    let Some(part) = code.get_mut(..left) else { return 0 };
+    if copy::read_bytes(VirtAddr(rip), part).is_ok() {
+        left
+    } else {
+        0
     }
 }
 

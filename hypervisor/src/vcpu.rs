@@ -16,6 +16,9 @@ use vocabulary::{Mfn, VcpuId};
 use crate::domain::Domain;
 use crate::{counters, levels};
 
+/// `loaded_on` of a vCPU whose state lies in no processor.
+pub const NOWHERE: u32 = u32::MAX;
+
 /// A guest's handler of one exception (`trap_info`).
 #[derive(Debug, Default)]
 pub struct TrapEntry {
@@ -83,8 +86,10 @@ pub struct Vcpu {
     pub nmi_pending: AtomicBool,
     /// Processor it runs on or ran on last.
     pub processor: AtomicU32,
-    /// Its loaded state still lies in processor `processor`.
-    pub is_loaded: AtomicBool,
+    /// It runs on `processor`. Changed under the scheduler's lock.
+    pub is_running: AtomicBool,
+    /// The processor in which its state lies, or [`NOWHERE`] where `saved` and its like hold it.
+    pub loaded_on: AtomicU32,
     /// Time.
     pub time: crate::vcpu_time::VcpuTime,
     /// What it did, counted.

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
 
-use guest_time::{RunstateArea, RunstateFields, TimeFields, Version, VersionedRecord, TSC_STABLE};
+use guest_time::{Runstate, RunstateArea, RunstateFields, TimeFields, Version, VersionedRecord, TSC_STABLE};
 use hw::copy::{self, GuestFault};
 use hw::switch;
 use hw::sync::SpinLock;
@@ -121,9 +121,9 @@ fn catch_up(vcpu: &Vcpu, now: Nanos) {
 
 /// What the vCPU, which was just given this processor, is due: its ticks, the clock, its runstate.
 #[inline]
-pub fn resumed(vcpu: &Vcpu, runstate: &RunstateFields) {
+pub fn resumed(vcpu: &Vcpu, runstate: &Runstate) {
     if vcpu.time.period.load(Relaxed) != 0 {
-        catch_up(vcpu, Nanos(runstate.state_entry_time));
+        catch_up(vcpu, runstate.entered());
     }
     publish_if_stale(vcpu);
     publish_runstate(vcpu, runstate);
@@ -181,14 +181,14 @@ pub fn register_runstate_area(vcpu: &Vcpu, address: u64, now: &RunstateFields) {
 
 /// Writes the runstate where the vCPU, whose tables are loaded here, wants it.
 #[inline]
-pub fn publish_runstate(vcpu: &Vcpu, fields: &RunstateFields) {
+pub fn publish_runstate(vcpu: &Vcpu, runstate: &Runstate) {
     let area = vcpu.time.runstate_area.load(Acquire);
     if area == NONE {
         return;
     }
     let flag = vcpu.domain.assists(VMASST_TYPE_runstate_update_flag);
     with_kernel_tables(vcpu, || {
-        let _ = guest_time::publish_runstate(fields, &mut AreaRecord(area), flag);
+        let _ = runstate.publish(&mut AreaRecord(area), flag);
     });
 }
 

@@ -5,8 +5,8 @@ mod exception_table;
 mod syscall;
 mod traps;
 
-pub(crate) use descriptors::{load_interrupt_table, table_pointer};
 pub use descriptors::{load_boot_tables, reserved_descriptors, system_descriptor, TaskState};
+pub(crate) use descriptors::{load_interrupt_table, table_pointer};
 pub use exception_table::patch_smap_sites;
 pub use syscall::STUB32_OFFSET;
 

@@ -13,7 +13,7 @@ pub fn handle(_: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     let which = SegmentBase::from_number(which as u32).map_err(|_| {
         Refusal::new(Errno::EINVAL, "there is no such segment base")
     })?;
-    if !matches!(which, SegmentBase::GsUserSel) && !VirtAddr(value).is_canonical() {
+    if !matches!(which, SegmentBase::GsUserSelector) && !VirtAddr(value).is_canonical() {
         return refuse(Errno::EINVAL, "a segment base is not canonical");
     }
     match which {
@@ -21,7 +21,7 @@ pub fn handle(_: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         // A hypercall comes from the kernel, so the active base is the kernel's.
         SegmentBase::GsUser => switch::set_gs_base(value, false),
         SegmentBase::GsKernel => switch::set_gs_base(value, true),
-        SegmentBase::GsUserSel => switch::set_gs_user_selector(value),
+        SegmentBase::GsUserSelector => switch::set_gs_user_selector(value),
     }
     Ok(0)
 }

@@ -31,16 +31,16 @@ pub fn update(caller: &Caller<'_>, address: VirtAddr, value: u64, flags: u64, ow
 
 /// The flush that the flags ask for (`UVMF_*`).
 fn do_flush(caller: &Caller<'_>, address: VirtAddr, flags: u64) -> Refused<()> {
-    let one_page = match flags as u32 & abi::UVMF_FLUSHTYPE_MASK {
+    let one_page = match flags & abi::UVMF_FLUSHTYPE_MASK {
         abi::UVMF_TLB_FLUSH => false,
         abi::UVMF_INVLPG => true,
         _ => return Ok(()),
     };
     let domain = &caller.vcpu.domain;
-    let target = flags & !u64::from(abi::UVMF_FLUSHTYPE_MASK);
-    if target == u64::from(abi::UVMF_LOCAL) {
+    let target = flags & !abi::UVMF_FLUSHTYPE_MASK;
+    if target == abi::UVMF_LOCAL {
         local(one_page, address);
-    } else if target == u64::from(abi::UVMF_ALL) {
+    } else if target == abi::UVMF_ALL {
         flush::all(&domain.dirty);
     } else {
         let mask = guest::read::<u64>(target)?;

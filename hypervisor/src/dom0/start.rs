@@ -108,7 +108,6 @@ pub fn first_vcpu(domain: &Arc<Domain>, kernel: &Kernel<'_>, layout: &Layout, ro
     };
     vcpu.context.info().upcall_mask.store(1, Relaxed);
     vcpu.is_initialised.store(true, Release);
-    vcpu.is_up.store(true, Release);
-    schedule::wake(vcpu);
+    schedule::up(vcpu);
     Ok(())
 }

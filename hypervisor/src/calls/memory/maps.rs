@@ -43,7 +43,7 @@ fn entries() -> impl Iterator<Item = E820Entry> {
     let kept = devices::kept_pages().filter(|&address| !regions.iter().any(|region| {
         (region.start..region.end).contains(&address)
     }));
-    firmware.chain(kept.map(|addr| E820Entry { addr, size: 4096, kind: e820::E820_RESERVED }))
+    firmware.chain(kept.map(|addr| E820Entry { addr, size: 4096, kind: e820::RESERVED }))
 }
 
 /// `XENMEM_machphys_mfn_list`: the first frame of every 2 MiB of the machine-to-physical table.

@@ -1,0 +1,156 @@
+//! `event_channel_op`: binding, sending and closing event channels.
+
+use calls::EventChannelOp;
+use events::{Binding, Closer};
+use vocabulary::{DomainId, Errno, Mfn, Port, Refusal, Refused, VcpuId};
+use xen_abi::event_channel as abi;
+
+use crate::domain::Domain;
+use crate::event_pages::{EventPage, Info};
+use crate::hypercall::{Answer, Arguments, Caller};
+use crate::vcpu::Vcpu;
+use crate::{authority, events as glue, guest, irq};
+
+/// Arguments: operation, its structure.
+pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
+    let [operation, structure, ..] = arguments.0;
+    let vcpu = caller.vcpu;
+    let domain: &Domain = &vcpu.domain;
+    match EventChannelOp::from_number(operation as u32).map_err(Refusal::from)? {
+        EventChannelOp::Send => {
+            let request = guest::read::<abi::EvtchnSend>(structure)?;
+            glue::sent(domain, domain.events.send(&Info(domain), Port(request.port))?);
+        }
+        EventChannelOp::Unmask => {
+            let request = guest::read::<abi::EvtchnUnmask>(structure)?;
+            unmask(domain, Port(request.port))?;
+        }
+        EventChannelOp::BindInterdomain => bind_interdomain(vcpu, structure)?,
+        EventChannelOp::BindVirq => {
+            let mut request = guest::read::<abi::EvtchnBindVirq>(structure)?;
+            request.port = domain.events.bind_virq(request.virq, VcpuId(request.vcpu))?.0;
+            guest::write(structure, &request)?;
+        }
+        EventChannelOp::BindPirq => bind_pirq(domain, structure)?,
+        EventChannelOp::Close => {
+            let request = guest::read::<abi::EvtchnClose>(structure)?;
+            glue::close(domain, Port(request.port), Closer::Guest)?;
+        }
+        EventChannelOp::Status => status(vcpu, structure)?,
+        EventChannelOp::AllocUnbound => {
+            let mut request = guest::read::<abi::EvtchnAllocUnbound>(structure)?;
+            let target = authority::target(vcpu, DomainId(request.dom))?;
+            let remote = resolve(vcpu, DomainId(request.remote_dom));
+            request.port = target.events.alloc_unbound(remote)?.0;
+            guest::write(structure, &request)?;
+        }
+        EventChannelOp::BindIpi => {
+            let mut request = guest::read::<abi::EvtchnBindIpi>(structure)?;
+            request.port = domain.events.bind_ipi(VcpuId(request.vcpu))?.0;
+            guest::write(structure, &request)?;
+        }
+        EventChannelOp::BindVcpu => {
+            let request = guest::read::<abi::EvtchnBindVcpu>(structure)?;
+            let channel = domain.events.bind_vcpu(Port(request.port), VcpuId(request.vcpu))?;
+            if let Binding::Pirq(pirq) = channel.binding {
+                irq::follow(domain, pirq, VcpuId(request.vcpu));
+            }
+        }
+        EventChannelOp::Reset => reset(vcpu, structure)?,
+        EventChannelOp::InitControl => init_control(domain, structure)?,
+        EventChannelOp::ExpandArray => expand_array(domain, structure)?,
+        EventChannelOp::SetPriority => {
+            let request = guest::read::<abi::EvtchnSetPriority>(structure)?;
+            domain.events.set_priority(Port(request.port), request.priority)?;
+        }
+    }
+    Ok(0)
+}
+
+fn resolve(vcpu: &Vcpu, id: DomainId) -> DomainId {
+    if id == DomainId::SELF { vcpu.domain.id } else { id }
+}
+
+fn unmask(domain: &Domain, port: Port) -> Refused<()> {
+    glue::carry_out(domain, domain.events.unmask(&Info(domain), port)?);
+    if let Some(Binding::Pirq(pirq)) = domain.events.channel(port).map(|channel| channel.binding) {
+        irq::unmasked(domain, pirq);
+    }
+    Ok(())
+}
+
+fn bind_interdomain(vcpu: &Vcpu, structure: u64) -> Refused<()> {
+    let mut request = guest::read::<abi::EvtchnBindInterdomain>(structure)?;
+    let domain: &Domain = &vcpu.domain;
+    let remote_id = resolve(vcpu, DomainId(request.remote_dom));
+    let Some(remote) = crate::domains::find(remote_id) else {
+        return vocabulary::refuse(Errno::ESRCH, "the remote domain does not exist");
+    };
+    let (port, effects) = domain.events.bind_interdomain(&Info(domain), &remote.events, Port(request.remote_port))?;
+    glue::carry_out(domain, effects);
+    request.local_port = port.0;
+    guest::write(structure, &request)
+}
+
+fn bind_pirq(domain: &Domain, structure: u64) -> Refused<()> {
+    let mut request = guest::read::<abi::EvtchnBindPirq>(structure)?;
+    irq::check_bindable(domain, request.pirq)?;
+    let port = domain.events.bind_pirq(request.pirq)?;
+    let shared = u64::from(request.flags) & u64::from(abi::BIND_PIRQ__WILL_SHARE) != 0;
+    if let Err(refusal) = irq::bound(domain, request.pirq, VcpuId(0), shared) {
+        glue::close(domain, port, Closer::Hypervisor)?;
+        return Err(refusal);
+    }
+    request.port = port.0;
+    guest::write(structure, &request)
+}
+
+fn status(vcpu: &Vcpu, structure: u64) -> Refused<()> {
+    let mut request = guest::read::<abi::EvtchnStatus>(structure)?;
+    let target = authority::target(vcpu, DomainId(request.dom))?;
+    let channel = target.events.status(Port(request.port))?;
+    request.vcpu = channel.vcpu.0;
+    request.u = [0; 2];
+    let (status, detail) = match channel.binding {
+        Binding::Free | Binding::Reserved => (abi::EVTCHNSTAT_closed, [0; 2]),
+        Binding::Unbound { remote } => (abi::EVTCHNSTAT_unbound, [u32::from(remote.0), 0]),
+        Binding::Interdomain { remote, port } => (abi::EVTCHNSTAT_interdomain, [u32::from(remote.0), port.0]),
+        Binding::Pirq(pirq) => (abi::EVTCHNSTAT_pirq, [pirq, 0]),
+        Binding::Virq(virq) => (abi::EVTCHNSTAT_virq, [virq, 0]),
+        Binding::Ipi => (abi::EVTCHNSTAT_ipi, [0; 2]),
+    };
+    request.status = status;
+    request.u = detail;
+    guest::write(structure, &request)
+}
+
+fn reset(vcpu: &Vcpu, structure: u64) -> Refused<()> {
+    let request = guest::read::<abi::EvtchnReset>(structure)?;
+    let target = authority::target(vcpu, DomainId(request.dom))?;
+    let mut from = Port(1);
+    while let Some(port) = target.events.next_open(from) {
+        // A port that closed meanwhile needs nothing.
+        let _ = glue::close(&target, port, Closer::Guest);
+        from = Port(port.0 + 1);
+    }
+    target.events.retire_fifo()
+}
+
+fn init_control(domain: &Domain, structure: u64) -> Refused<()> {
+    let mut request = guest::read::<abi::EvtchnInitControl>(structure)?;
+    let vcpu = VcpuId(request.vcpu);
+    domain.events.check_control(vcpu, request.offset)?;
+    let page = EventPage::take(domain, Mfn(request.control_gfn))?;
+    request.link_bits = domain.events.init_control(&Info(domain), vcpu, page, request.offset)?;
+    guest::write(structure, &request)
+}
+
+fn expand_array(domain: &Domain, structure: u64) -> Refused<()> {
+    let request = guest::read::<abi::EvtchnExpandArray>(structure)?;
+    let page = EventPage::take(domain, Mfn(request.array_gfn))?;
+    let expanded = domain.events.expand_array(page)?;
+    for effects in domain.events.replay(&Info(domain), expanded) {
+        glue::carry_out(domain, effects);
+    }
+    Ok(())
+}

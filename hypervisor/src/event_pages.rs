@@ -1,0 +1,107 @@
+//! Guest memory that event channels live in: pages of the FIFO ABI, and `shared_info` with the `vcpu_info`s.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst}};
+
+use events::{Bitmap, SharedInfo, SharedPage};
+use hw::window::Window;
+use memory::{PageRef, WritableRef};
+use vocabulary::{Mfn, Refused, VcpuId};
+
+use crate::domain::Domain;
+use crate::machine::{self, Machine};
+
+/// A frame of a domain that the FIFO ABI uses, held writable.
+#[derive(Debug)]
+pub struct EventPage {
+    reference: WritableRef<'static, Machine>,
+}
+
+impl EventPage {
+    /// Takes the domain's frame. Refused where it is not the domain's or is a table.
+    pub fn take(domain: &Domain, frame: Mfn) -> Refused<Self> {
+        let page = PageRef::acquire(machine::frames(), &Machine, frame, domain.id)?;
+        Ok(Self { reference: page.writable()? })
+    }
+
+    #[inline]
+    fn word<R>(&self, offset: usize, work: impl FnOnce(&AtomicU32) -> R) -> Option<R> {
+        let window = Window::open(self.reference.mfn());
+        window.half_words().get(offset / 4).map(work)
+    }
+}
+
+impl SharedPage for EventPage {
+    #[inline]
+    fn load(&self, offset: usize) -> u32 {
+        self.word(offset, |word| word.load(Acquire)).unwrap_or(0)
+    }
+
+    #[inline]
+    fn store(&self, offset: usize, value: u32) {
+        self.word(offset, |word| word.store(value, Release));
+    }
+
+    #[inline]
+    fn compare_exchange(&self, offset: usize, current: u32, new: u32) -> Result<u32, u32> {
+        self.word(offset, |word| word.compare_exchange(current, new, AcqRel, Acquire)).unwrap_or(Err(0))
+    }
+
+    #[inline]
+    fn fetch_or(&self, offset: usize, bits: u32) -> u32 {
+        self.word(offset, |word| word.fetch_or(bits, AcqRel)).unwrap_or(0)
+    }
+
+    #[inline]
+    fn fetch_and(&self, offset: usize, bits: u32) -> u32 {
+        self.word(offset, |word| word.fetch_and(bits, AcqRel)).unwrap_or(0)
+    }
+}
+
+/// Word of `shared_info` where the pending bitmap begins (public `xen.h`): behind 32 `vcpu_info` of 64 bytes.
+const PENDING: usize = 256;
+/// Word where the mask begins.
+const MASK: usize = 320;
+
+/// A domain's `shared_info` and `vcpu_info`s, wherever they are.
+pub struct Info<'a>(pub &'a Domain);
+
+impl Info<'_> {
+    #[inline]
+    fn word<R>(&self, map: Bitmap, word: usize, work: impl FnOnce(&AtomicU64) -> R) -> Option<R> {
+        let start = match map {
+            Bitmap::Pending => PENDING,
+            Bitmap::Mask => MASK,
+        };
+        let window = Window::open(self.0.shared_info);
+        window.words().get(start + (word & 63)).map(work)
+    }
+}
+
+impl SharedInfo for Info<'_> {
+    #[inline]
+    fn load(&self, map: Bitmap, word: usize) -> u64 {
+        self.word(map, word, |word| word.load(SeqCst)).unwrap_or(0)
+    }
+
+    #[inline]
+    fn fetch_or(&self, map: Bitmap, word: usize, bits: u64) -> u64 {
+        self.word(map, word, |word| word.fetch_or(bits, SeqCst)).unwrap_or(0)
+    }
+
+    #[inline]
+    fn fetch_and(&self, map: Bitmap, word: usize, bits: u64) -> u64 {
+        self.word(map, word, |word| word.fetch_and(bits, SeqCst)).unwrap_or(0)
+    }
+
+    #[inline]
+    fn fetch_or_selector(&self, vcpu: VcpuId, bits: u64) -> u64 {
+        self.0.vcpu(vcpu).map_or(0, |vcpu| vcpu.context.info().pending_selector.fetch_or(bits, SeqCst))
+    }
+
+    #[inline]
+    fn set_upcall_pending(&self, vcpu: VcpuId) -> bool {
+        let Some(vcpu) = self.0.vcpu(vcpu) else { return true };
+        let pending = &vcpu.context.info().upcall_pending;
+        pending.load(Relaxed) != 0 || pending.swap(1, SeqCst) != 0
+    }
+}

@@ -1,0 +1,87 @@
+//! Event channels between the guests' tables and the rest of the hypervisor: who is woken, who is interrupted.
+
+use events::{Closed, Closer, Effect, Effects, Forward, Sent};
+use vocabulary::{Port, VcpuId};
+
+use crate::domain::Domain;
+use crate::event_pages::Info;
+use crate::{domains, irq, schedule};
+
+/// Carries out what a delivery wants done in `domain`.
+pub fn carry_out(domain: &Domain, effects: Effects<'_>) {
+    for effect in effects {
+        match effect {
+            Effect::Notify(vcpu) => notify(domain, vcpu),
+            Effect::WakePoller(vcpu) => {
+                if let Some(vcpu) = domain.vcpu(vcpu) {
+                    schedule::end_poll(vcpu);
+                }
+            }
+            // The hypervisor owns no ends of channels yet.
+            Effect::Consume { .. } => {}
+            Effect::Crash(rule) => {
+                crate::console::print(format_args!("(XEN) domain {} crashed: {rule}\n", domain.id));
+                crate::crash::end_domain(domain);
+            }
+        }
+    }
+}
+
+#[inline]
+fn notify(domain: &Domain, id: VcpuId) {
+    if let Some(vcpu) = domain.vcpu(id) {
+        schedule::kick(vcpu);
+    }
+}
+
+/// Hands an event on to the domain it is for.
+pub fn forward(forward: Forward) {
+    if let Some(domain) = domains::find(forward.to) {
+        carry_out(&domain, domain.events.receive(&Info(&domain), forward));
+    }
+}
+
+/// Carries out a send.
+pub fn sent(domain: &Domain, sent: Sent<'_>) {
+    match sent {
+        Sent::Here(effects) => carry_out(domain, effects),
+        Sent::Elsewhere(to) => forward(to),
+    }
+}
+
+/// Raises a virtual interrupt of a vCPU.
+pub fn raise_virq(domain: &Domain, virq: u32, vcpu: VcpuId) {
+    carry_out(domain, domain.events.raise_virq(&Info(domain), virq, vcpu));
+}
+
+/// Raises a virtual interrupt of the domain.
+pub fn raise_global_virq(domain: &Domain, virq: u32) {
+    carry_out(domain, domain.events.raise_global_virq(&Info(domain), virq));
+}
+
+/// Raises a physical interrupt that is bound in the domain. Says whether it is bound.
+pub fn raise_pirq(domain: &Domain, pirq: u32) -> bool {
+    let Some(port) = domain.events.pirq_port(pirq) else { return false };
+    carry_out(domain, domain.events.raise_pirq(&Info(domain), pirq, port));
+    true
+}
+
+/// Closes a port and tells whoever has to know.
+pub fn close(domain: &Domain, port: Port, closer: Closer) -> vocabulary::Refused<()> {
+    let closed = domain.events.close(&Info(domain), port, closer)?;
+    after_close(domain, closed);
+    Ok(())
+}
+
+fn after_close(domain: &Domain, closed: Closed) {
+    if let events::Binding::Pirq(pirq) = closed.channel.binding {
+        irq::unbound(domain, pirq);
+    }
+    if let Some(news) = closed.hang_up {
+        if news.to == domain.id {
+            domain.events.peer_closed(news);
+        } else if let Some(other) = domains::find(news.to) {
+            other.events.peer_closed(news);
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Which vCPU runs on which processor: the policy of crate `sched` under one lock, blocking and waking.
+//! The switch itself is in `switcher.rs`.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering::{AcqRel, Acquire, Release, SeqCst}};
+
+use guest_time::{RunState, Runstate, RunstateFields};
+use hw::percpu::PerCpu;
+use hw::sync::SpinLock;
+use sched::{CpuId, CpuSet, FairScheduler, Poke, Scheduler, VcpuKey, VcpuParameters};
+use vocabulary::{refuse, Errno, Nanos, Refused};
+
+use crate::domain::Domain;
+use crate::vcpu::Vcpu;
+use crate::{clock, levels, processors, switcher, work};
+
+pub use crate::switcher::{is_running, switch};
+
+/// A vCPU that the policy knows.
+struct Member {
+    /// `None` for the moment between its key and itself being made.
+    vcpu: Option<Arc<Vcpu>>,
+    runstate: Runstate,
+}
+
+/// The policy and its members, by key.
+struct State {
+    policy: FairScheduler,
+    members: Vec<Option<Member>>,
+}
+
+static STATE: SpinLock<State, { levels::SCHEDULER }> =
+    SpinLock::new(State { policy: FairScheduler::new(), members: Vec::new() });
+
+/// What a processor shall do.
+pub enum Choice {
+    /// Go on with what it runs.
+    Stay,
+    /// Run another vCPU, whose runstate this is.
+    Run(Arc<Vcpu>, Runstate),
+    /// Nothing.
+    Idle,
+}
+
+impl State {
+    fn member(&mut self, key: VcpuKey) -> Option<&mut Member> {
+        self.members.get_mut(key.0 as usize)?.as_mut()
+    }
+
+    fn change(&mut self, vcpu: &Vcpu, state: RunState, now: Nanos) -> Option<Runstate> {
+        let member = self.member(vcpu.key)?;
+        if member.runstate.state() != state {
+            member.runstate.change(state, now);
+        }
+        Some(member.runstate)
+    }
+
+    /// Tells the policy whether the vCPU may run, after something about that changed.
+    fn review(&mut self, vcpu: &Vcpu, now: Nanos) -> Poke {
+        let runs = vcpu.is_running.load(Acquire);
+        if vcpu.is_runnable() {
+            if !runs {
+                self.change(vcpu, RunState::Runnable, now);
+            }
+            self.policy.wake(vcpu.key, now)
+        } else {
+            if !runs {
+                self.change(vcpu, resting(vcpu), now);
+            }
+            self.policy.sleep(vcpu.key, now)
+        }
+    }
+}
+
+/// The runstate of a vCPU that may not run.
+fn resting(vcpu: &Vcpu) -> RunState {
+    let held = !vcpu.is_up.load(Acquire) || vcpu.pauses.load(Acquire) != 0 || vcpu.domain.is_shut_down();
+    if held {
+        RunState::Offline
+    } else {
+        RunState::Blocked
+    }
+}
+
+/// The scheduler gives work.
+static IS_READY: AtomicBool = AtomicBool::new(false);
+
+/// Starts the scheduler, on the boot processor. Others join as they come.
+pub fn initialise() {
+    online(PerCpu::current().index());
+    IS_READY.store(true, Release);
+}
+
+/// Waits until there is a scheduler, and joins this processor to those that it gives work.
+pub fn wait_until_ready() {
+    while !IS_READY.load(Acquire) {
+        hw::tlb::poll();
+        clock::compare_time_stamps(1);
+        hw::cpu::relax();
+    }
+    online(PerCpu::current().index());
+}
+
+/// Makes a processor known to the policy, which gives it work from then on.
+fn online(processor: usize) {
+    let result = STATE.lock().policy.cpu_online(CpuId(processor as u32), clock::now());
+    match result {
+        Ok(pokes) => pokes.iter().for_each(|cpu| poke(Some(cpu))),
+        Err(refusal) => crate::log!(Error, "processor {processor} gets no work: {refusal}"),
+    }
+}
+
+/// Reserves a place for a vCPU that is about to be made.
+pub fn insert(parameters: &VcpuParameters) -> Refused<VcpuKey> {
+    let now = clock::now();
+    let mut state = STATE.lock();
+    let key = state.policy.insert(parameters, now)?;
+    let place = key.0 as usize;
+    let more = (place + 1).saturating_sub(state.members.len());
+    if state.members.try_reserve(more).is_err() {
+        let _ = state.policy.remove(key, now);
+        return refuse(Errno::ENOMEM, "no memory for another vCPU");
+    }
+    while state.members.len() <= place {
+        state.members.push(None);
+    }
+    if let Some(slot) = state.members.get_mut(place) {
+        *slot = Some(Member { vcpu: None, runstate: Runstate::new(now) });
+    }
+    Ok(key)
+}
+
+/// Fills the place that [`insert`] reserved.
+pub fn attach(vcpu: &Arc<Vcpu>) {
+    if let Some(member) = STATE.lock().member(vcpu.key) {
+        member.vcpu = Some(Arc::clone(vcpu));
+    }
+}
+
+/// Forgets a vCPU. EBUSY while a processor holds it.
+pub fn remove(key: VcpuKey) -> Refused<()> {
+    let mut state = STATE.lock();
+    state.policy.remove(key, clock::now())?;
+    let gone = state.members.get_mut(key.0 as usize).and_then(Option::take);
+    drop(state);
+    drop(gone);
+    Ok(())
+}
+
+/// The vCPU of a key.
+pub fn vcpu(key: VcpuKey) -> Option<Arc<Vcpu>> {
+    STATE.lock().member(key)?.vcpu.clone()
+}
+
+/// What the vCPU did with its time, up to now.
+pub fn runstate(vcpu: &Vcpu) -> RunstateFields {
+    let now = clock::now();
+    let found = STATE.lock().member(vcpu.key).map(|member| member.runstate);
+    found.unwrap_or(Runstate::new(now)).snapshot(now)
+}
+
+/// Where the vCPU may run. EINVAL where that is no processor that is in use.
+pub fn set_hard_affinity(vcpu: &Vcpu, processors: CpuSet) -> Refused<()> {
+    let known = (0..processors::count() as u32).any(|index| processors.contains(CpuId(index)));
+    if !known {
+        return refuse(Errno::EINVAL, "none of the processors is in use");
+    }
+    let result = STATE.lock().policy.set_affinity(vcpu.key, processors, CpuSet::ALL, clock::now());
+    poke(result?);
+    Ok(())
+}
+
+/// Has a processor choose anew.
+fn poke(cpu: Poke) {
+    if let Some(cpu) = cpu {
+        work::raise_on(cpu.0 as usize, work::RESCHEDULE);
+    }
+}
+
+/// Chooses what this processor does, which runs `running` now. The runstate of one that stops is the second.
+pub fn choose(processor: usize, running: Option<&Arc<Vcpu>>) -> (Choice, Option<Runstate>) {
+    let now = clock::now();
+    let mut state = STATE.lock();
+    if let Some(vcpu) = running.filter(|vcpu| !vcpu.is_runnable()) {
+        state.policy.sleep(vcpu.key, now);
+    }
+    let decision = state.policy.schedule(CpuId(processor as u32), now);
+    let current = running.map(|vcpu| vcpu.key);
+    if current.is_some() && decision.run == current {
+        drop(state);
+        crate::timers::set_slice(decision.until);
+        poke(decision.poke);
+        return (Choice::Stay, None);
+    }
+    let mut stopped = None;
+    let mut next_poke = None;
+    if let Some(vcpu) = running {
+        vcpu.is_running.store(false, Release);
+        let state_now = if vcpu.is_runnable() { RunState::Runnable } else { resting(vcpu) };
+        stopped = state.change(vcpu, state_now, now);
+        // Its registers are still here. Whoever wants it next asks for them (`switcher::wait_until_saved`).
+        next_poke = state.policy.context_saved(vcpu.key, now);
+    }
+    let choice = match decision.run.and_then(|key| state.start(key, processor, now)) {
+        Some((vcpu, runstate)) => Choice::Run(vcpu, runstate),
+        None => Choice::Idle,
+    };
+    drop(state);
+    crate::timers::set_slice(decision.until);
+    poke(decision.poke);
+    poke(next_poke);
+    (choice, stopped)
+}
+
+impl State {
+    /// Notes that `processor` runs the vCPU from `now` on.
+    fn start(&mut self, key: VcpuKey, processor: usize, now: Nanos) -> Option<(Arc<Vcpu>, Runstate)> {
+        let member = self.member(key)?;
+        let vcpu = Arc::clone(member.vcpu.as_ref()?);
+        member.runstate.change(RunState::Running, now);
+        vcpu.processor.store(processor as u32, Release);
+        // Sequentially consistent with a sender's setting of pending bits: either the sender finds the vCPU
+        // running and interrupts this processor, or the way out to the guest finds the bit.
+        vcpu.is_running.store(true, SeqCst);
+        Some((vcpu, member.runstate))
+    }
+}
+
+/// Tells the scheduler that something changed of what [`Vcpu::is_runnable`] looks at.
+pub fn review(vcpu: &Vcpu) {
+    let now = clock::now();
+    let cpu = STATE.lock().review(vcpu, now);
+    poke(cpu);
+}
+
+/// An event became pending for the vCPU (which the caller has made visible by a sequentially consistent
+/// write): ends its wait, or makes it look at its events.
+#[inline]
+pub fn wake(vcpu: &Vcpu) {
+    if vcpu.is_blocked.load(SeqCst) && vcpu.is_blocked.swap(false, SeqCst) {
+        if vcpu.time.is_polling.swap(false, AcqRel) {
+            vcpu.domain.events.poll_end(vcpu.id);
+        }
+        review(vcpu);
+    } else {
+        kick(vcpu);
+    }
+}
+
+/// Makes the vCPU, if it runs on another processor, come out of its guest and look.
+#[inline]
+pub fn kick(vcpu: &Vcpu) {
+    if vcpu.is_running.load(SeqCst) {
+        let processor = vcpu.processor.load(Acquire) as usize;
+        if processor != PerCpu::current().index() {
+            processors::kick(processor);
+        }
+    }
+}
+
+/// The vCPU, which runs here, waits for an event from now on, unless one is pending that it takes.
+#[inline]
+pub fn block(vcpu: &Vcpu) {
+    // Sequentially consistent with the sender's setting of `upcall_pending`: either the sender finds the
+    // vCPU blocked, or the event is found here.
+    vcpu.is_blocked.store(true, SeqCst);
+    let info = vcpu.context.info();
+    let takes_event = info.upcall_pending.load(SeqCst) != 0 && info.upcall_mask.load(SeqCst) == 0;
+    if takes_event {
+        vcpu.is_blocked.store(false, Release);
+    } else {
+        work::raise_here(work::RESCHEDULE);
+    }
+}
+
+/// The deadline of a poll came.
+pub fn end_poll(vcpu: &Vcpu) {
+    if vcpu.time.is_polling.swap(false, AcqRel) {
+        vcpu.domain.events.poll_end(vcpu.id);
+        if vcpu.is_blocked.swap(false, SeqCst) {
+            review(vcpu);
+        }
+    }
+}
+
+/// The vCPU, which runs here, lets others go first.
+pub fn yield_now(vcpu: &Vcpu) {
+    let now = clock::now();
+    let cpu = STATE.lock().policy.yield_now(vcpu.key, now);
+    poke(cpu);
+}
+
+/// Holds the vCPU until as many [`unpause`] have come. It may still run for a moment.
+pub fn pause(vcpu: &Vcpu) {
+    if vcpu.pauses.fetch_add(1, AcqRel) == 0 {
+        review(vcpu);
+    }
+}
+
+/// As [`pause`], and waits until the vCPU does not run and its state lies in memory. It is not the caller.
+pub fn pause_and_wait(vcpu: &Vcpu) {
+    pause(vcpu);
+    while vcpu.is_running.load(Acquire) {
+        hw::tlb::poll();
+        hw::cpu::relax();
+    }
+    switcher::wait_until_saved(vcpu);
+}
+
+/// Ends one [`pause`].
+pub fn unpause(vcpu: &Vcpu) {
+    if vcpu.pauses.fetch_sub(1, AcqRel) == 1 {
+        review(vcpu);
+    }
+}
+
+/// Brings the vCPU up; says whether it was down.
+pub fn up(vcpu: &Vcpu) -> bool {
+    let was_up = vcpu.is_up.swap(true, AcqRel);
+    if !was_up {
+        review(vcpu);
+    }
+    !was_up
+}
+
+/// Takes the vCPU down.
+pub fn down(vcpu: &Vcpu) {
+    if vcpu.is_up.swap(false, AcqRel) {
+        review(vcpu);
+    }
+}
+
+/// Takes all vCPUs of a domain that shut down off their processors.
+pub fn stop_domain(domain: &Domain) {
+    for vcpu in domain.vcpus() {
+        review(vcpu);
+    }
+}
