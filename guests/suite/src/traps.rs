@@ -25,6 +25,11 @@ pub const GROUP: Group = Group {
             table_hypervisor
         ),
         case!(
+            "trap-hypervisor-gate",
+            "a gate there faults in guest kernel when it is taken",
+            hypervisor_gate
+        ),
+        case!(
             "trap-table-clear",
             "a null pointer clears the whole table",
             table_clear
@@ -159,6 +164,15 @@ fn table_bad() {
 fn table_hypervisor() {
     assert_eq!(set_trap_table(&row(0x90, 4, 0xffff_82d0_0000_0000)), 0);
     install();
+}
+
+fn hypervisor_gate() {
+    let target = 0xffff_82d0_4020_0000;
+    assert_eq!(set_trap_table(&row(3, 7, target)), 0);
+    let frame = expect_fault(|| unsafe { asm!("int3") });
+    install();
+    assert_eq!((frame.vector, frame.rip), (14, target));
+    assert_eq!((frame.cs(), area().cr2), (FLAT_CS64 & !3, target));
 }
 
 fn table_clear() {
