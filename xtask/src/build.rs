@@ -47,7 +47,7 @@ pub struct Image {
 
 /// Builds the image.
 pub fn image(places: &Places, profile: Profile) -> Result<Image> {
-    let folder = Toolchain::pick()?.build(places, "image", profile.name())?;
+    let folder = Toolchain::pick()?.build(places, "hypervisor", profile.name())?;
     let symbols = folder.join("xenolith");
     let stem = match profile {
         Profile::Release => "xenolith",

@@ -143,7 +143,7 @@ fn image_size(places: &Places) -> Result<()> {
 
 /// The crates that only make sense without an operating system.
 fn bare_packages() -> &'static [&'static str] {
-    &["hw", "hypervisor", "image", "guest-kit", "guest-suite"]
+    &["hw", "hypervisor", "guest-kit", "guest-suite"]
 }
 
 fn cargo(places: &Places, subcommand: &str) -> Command {

@@ -77,9 +77,12 @@ impl Toolchain {
                 "-Zbuild-std-features=compiler-builtins-mem",
             ]);
         }
-        if !self.has_linker {
-            command.env("CARGO_TARGET_X86_64_UNKNOWN_NONE_LINKER", "ld.lld");
-        }
+        let linker = if self.has_linker {
+            "rust-lld"
+        } else {
+            "ld.lld"
+        };
+        command.env("CARGO_TARGET_X86_64_UNKNOWN_NONE_LINKER", linker);
         command
     }
 

@@ -1,5 +1,8 @@
 //! The trampoline and what it hands to a processor.
 
+extern crate alloc;
+
+use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -60,6 +63,8 @@ const STARTUP_FRACTION: u64 = 1_000;
 pub struct Starter {
     page: u8,
     tsc_hz: u64,
+    /// What lay where the trampoline lies (a small boot module may); put back in the end.
+    covered: Vec<u8>,
 }
 
 impl Starter {
@@ -67,17 +72,19 @@ impl Starter {
     /// numbers, which takes 10 ms. `tsc_hz` is the time-stamp counter's frequency.
     ///
     /// # Safety
-    /// The page is RAM below 1 MiB that nothing else uses, the boot page tables are as they were, and there is no other
-    /// `Starter`.
+    /// The page is RAM below 1 MiB that nothing else uses until the `Starter` is dropped, the boot page tables are as
+    /// they were, and there is no other `Starter`.
     pub unsafe fn prepare(page: Mfn, tsc_hz: u64, apic_ids: impl Iterator<Item = u32>) -> Self {
         let base = page.address();
         let start = &raw const trampoline_start;
         let offset = |symbol: *const u8| (symbol as usize).wrapping_sub(start as usize);
         let length = offset(&raw const trampoline_end);
         let target = layout::direct(base).0 as *mut u8;
+        let mut covered = Vec::with_capacity(length);
         // SAFETY: the trampoline is `length` bytes of the image and fits a page (asserted in image.ld); the caller
         // gave the page up. The two patched words lie inside it; they may be unaligned.
         unsafe {
+            covered.extend_from_slice(core::slice::from_raw_parts(target, length));
             core::ptr::copy_nonoverlapping(start, target, length);
             for symbol in [
                 &raw const trampoline_gdt_base,
@@ -95,6 +102,7 @@ impl Starter {
         Self {
             page: page.0 as u8,
             tsc_hz,
+            covered,
         }
     }
 
@@ -139,5 +147,15 @@ impl Starter {
             }
             core::hint::spin_loop();
         }
+    }
+}
+
+impl Drop for Starter {
+    fn drop(&mut self) {
+        let base = Mfn(u64::from(self.page)).address();
+        let target = layout::direct(base).0 as *mut u8;
+        // SAFETY: `prepare`'s caller gave the page up until now. No processor runs in it any more: each that came left
+        // it before it set TAKEN, each other was reset.
+        unsafe { core::ptr::copy_nonoverlapping(self.covered.as_ptr(), target, self.covered.len()) }
     }
 }

@@ -29,7 +29,8 @@ pub struct Handover {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Absent;
 
-/// The page for the trampoline: the highest free one below 640 KiB. It must stay unused until all processors run.
+/// The page for the trampoline: the highest of RAM below 640 KiB. What it holds is put back afterwards, but must not
+/// be used meanwhile.
 pub fn trampoline_page(map: &MemoryMap) -> Option<Mfn> {
     const LIMIT: u64 = 0xa_0000;
     map.regions()

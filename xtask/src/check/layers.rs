@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The folders from the lowest layer up. A crate may use those of its own layer and below.
-const LAYERS: &[&str] = &["abi", "core", "hw", "hypervisor", "image"];
+const LAYERS: &[&str] = &["abi", "core", "hw", "hypervisor"];
 
 /// What stands beside the layers, and the layers each may use.
 const BESIDE: &[(&str, &[&str])] = &[("guests", &["abi", "guests"]), ("xtask", &["abi", "core"])];
 
 /// Crates that cannot forbid `unsafe` and so have lints of their own.
-const OWN_LINTS: &[&str] = &["hw", "guest-kit", "guest-suite", "image"];
+const OWN_LINTS: &[&str] = &["hw", "guest-kit", "guest-suite"];
 
 /// One crate of the workspace.
 struct Member {
