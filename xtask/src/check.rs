@@ -8,7 +8,7 @@ use crate::arguments::Arguments;
 use crate::build::{self, Profile};
 use crate::places::Places;
 use crate::process;
-use anyhow::{bail, Result};
+use anyhow::{bail, Context, Result};
 use std::process::Command;
 use std::time::Instant;
 
@@ -95,16 +95,12 @@ fn mend_format(places: &Places) -> Result<()> {
 }
 
 fn format(places: &Places) -> Result<()> {
-    process::show(
-        Command::new("cargo")
-            .args(["fmt", "--all", "--", "--check", "-l"])
-            .current_dir(&places.root),
+    if process::capture(cargo(places, "fmt").arg("--version")).is_err() {
+        bail!("this Rust has no rustfmt (`rustup component add rustfmt`)");
+    }
+    process::show(cargo(places, "fmt").args(["--all", "--", "--check", "-l"])).context(
+        "the files listed above differ from rustfmt's (`./x check --write format` mends them)",
     )
-    .map_err(|_| {
-        anyhow::anyhow!(
-            "the files listed above differ from rustfmt's (`./x check --write` mends them)"
-        )
-    })
 }
 
 /// Bare-metal crates are checked for the host's target, which has a `core` for clippy; their code

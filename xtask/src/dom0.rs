@@ -19,7 +19,13 @@ const MODULE_GROUPS: &[(&str, &[&str])] = &[
     ("e1000", &["e1000"]),
     (
         "interactive",
-        &["virtio_pci", "virtio_blk", "virtio_net", "ext4"],
+        &[
+            "virtio_pci",
+            "virtio_blk",
+            "virtio_net",
+            "crc32c_generic",
+            "ext4",
+        ],
     ),
 ];
 

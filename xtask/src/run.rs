@@ -70,17 +70,16 @@ pub fn prepare(mut arguments: Arguments) -> Result<Prepared> {
     Ok(Prepared { machine, image })
 }
 
-/// QEMU with the serial console on the terminal; Ctrl-a x ends it, Ctrl-a c gives its monitor.
+/// QEMU's own escape key is Ctrl-t, since Ctrl-a is the hypervisor's.
+const CONTROL_T: &str = "20";
+
+/// QEMU with the serial console on the terminal; Ctrl-t x ends it, Ctrl-t c gives its monitor.
 pub fn interactive(machine: &Machine) -> Command {
     let mut command = Command::new("qemu-system-x86_64");
-    command.args(machine.arguments()).args([
-        "-display",
-        "none",
-        "-vga",
-        "none",
-        "-serial",
-        "mon:stdio",
-    ]);
+    command
+        .args(machine.arguments())
+        .args(["-display", "none", "-vga", "none"])
+        .args(["-serial", "mon:stdio", "-echr", CONTROL_T]);
     command
 }
 
