@@ -100,6 +100,11 @@ fn closing_one_end_leaves_the_other_waiting() {
         send_between(&far, &near, waiting).is_empty(),
         "a stale end carries nothing"
     );
+    assert_eq!(
+        near.info.pending[0].load(SeqCst),
+        0,
+        "not even a pending bit"
+    );
     far.table.peer_closed(closed.hang_up.unwrap());
     assert_eq!(
         far.table.status(waiting).unwrap().binding,

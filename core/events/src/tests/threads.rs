@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use vocabulary::{Port, VcpuId};
 
 use super::mock::{connect, send_between, Guest};
-use crate::{Closer, Effect};
+use crate::{Binding, Closer, Effect};
 
 const VCPUS: u32 = 3;
 const PORTS: usize = 6;
@@ -117,5 +117,8 @@ fn connecting_and_closing_from_both_sides_ends_clean() {
     for guest in [&near, &far] {
         assert_eq!(guest.table.next_open(Port(0)), None);
         assert_eq!(guest.info.pending[0].load(SeqCst), 0);
+        for port in (1..64).map(Port) {
+            assert_eq!(guest.table.channel(port).unwrap().binding, Binding::Free);
+        }
     }
 }
