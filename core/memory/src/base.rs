@@ -7,7 +7,7 @@ use vocabulary::{refuse, Errno, Mfn, Refused};
 use crate::budget::{Attempt, Budget};
 use crate::descriptor::check_descriptor;
 use crate::environment::{slot, Host, TableMemory};
-use crate::kind::Claim;
+use crate::kind::{Claim, Groups};
 use crate::page_info::{Level, PageInfo, PageType, PINNED};
 use crate::paging::{Mmu, Paging};
 
@@ -100,7 +100,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             Ok(())
         });
         match checked {
-            Ok(()) => page.set_validated(),
+            Ok(()) => page.set_validated(Groups::NONE),
             Err(_) => page.drop_last(self.host.tlb_clock()),
         }
         checked

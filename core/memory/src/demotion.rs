@@ -8,56 +8,44 @@ use core::sync::atomic::Ordering;
 use vocabulary::Mfn;
 
 use crate::budget::{Budget, Exhausted};
-use crate::entry::{frame, is_hypervisor_slot, ENTRIES, FIRST_HYPERVISOR_SLOT, PRESENT, WRITE};
+use crate::entry::{frame, is_hypervisor_slot, ENTRIES, PRESENT, WRITE};
 use crate::environment::{slot, Host, Table, TableMemory};
-use crate::kind::{Holder, Progress};
+use crate::frame_table::Freed;
+use crate::kind::{Groups, Holder, Progress};
 use crate::page_info::{Level, PageInfo, PARTIAL};
 use crate::paging::Mmu;
-use crate::promotion::any_present;
-
-/// The last present entry before `end`, looking at eight at a time.
-fn previous_present(table: &Table, end: usize) -> Option<usize> {
-    let mut index = end;
-    while index > 0 {
-        if index % 8 == 0 && !any_present(table, index - 8) {
-            index -= 8;
-            continue;
-        }
-        index -= 1;
-        if slot(table, index).load(Ordering::Relaxed) & PRESENT != 0 {
-            return Some(index);
-        }
-    }
-    None
-}
 
 impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
     /// Gives back what a present L1 entry holds. The entry is no longer in any table.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_mapped(&self, entry: u64) {
         let mfn = frame(entry);
         let Some(page) = self.frames.get(mfn) else {
-            return;
+            return; // Device memory: no references.
         };
-        if entry & WRITE != 0 {
-            if !page.is_ram() {
-                return; // Device memory: no references.
-            }
-            page.drop_writable(|| self.host.tlb_clock());
-        } else if !page.is_ram() {
+        if !page.is_ram() {
             return;
+        }
+        if entry & WRITE != 0 {
+            page.drop_writable(|| self.host.tlb_clock());
         }
         self.release_page(page, mfn);
     }
 
-    #[inline]
+    #[inline(always)]
     fn release_page(&self, page: &PageInfo, mfn: Mfn) {
         if let Some(freed) = self
             .frames
             .release_page(page, mfn, || self.host.tlb_clock())
         {
-            self.host.free(freed);
+            self.free_frame(freed);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn free_frame(&self, freed: Freed) {
+        self.host.free(freed);
     }
 
     /// Drops a general and a type reference to a table, which the caller (an entry, a base pointer, a pin)
@@ -72,13 +60,15 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             return Ok(());
         };
         let mut entries = ENTRIES;
+        let mut groups = page.groups();
         if page.kind() & PARTIAL != 0 {
             entries = page.progress().entries;
+            groups = Groups::ALL;
         } else if page.drop_unless_last() {
             self.release_page(page, mfn);
             return Ok(());
         }
-        match self.demote_entries(mfn, level, entries, budget) {
+        match self.demote_entries(mfn, level, groups, entries, budget) {
             Ok(()) => {
                 page.drop_last(self.host.tlb_clock());
                 self.release_page(page, mfn);
@@ -94,63 +84,74 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         }
     }
 
-    /// Gives back what entries `0..count` hold, from the last to the first. Where the budget runs out: how many
-    /// still hold references.
+    /// Gives back what entries `0..count` in `groups` hold. Where the budget runs out: entries `0..` of the
+    /// number given still hold references.
     pub(crate) fn demote_entries(
         &self,
         mfn: Mfn,
         level: Level,
+        groups: Groups,
         count: usize,
         budget: &mut Budget,
     ) -> Result<(), usize> {
-        let Some(below) = level.below() else {
-            let present = self
-                .memory
-                .with_table(mfn, |table| self.demote_bottom(table, count));
-            budget.charge(8 + present);
-            return Ok(());
-        };
-        let mut end = count;
-        while let Some(index) = self
-            .memory
-            .with_table(mfn, |table| previous_present(table, end))
-        {
-            if level == Level::L4 && is_hypervisor_slot(index) {
-                end = FIRST_HYPERVISOR_SLOT;
+        self.memory.with_table(mfn, |table| match level.below() {
+            Some(below) => self.demote_upper(table, level, below, groups, count, budget),
+            None => {
+                self.demote_bottom(table, groups, count);
+                budget.charge(8 + 16 * groups.0.count_ones());
+                Ok(())
+            }
+        })
+    }
+
+    /// Gives back the tables that a table of level 2 to 4 points to, from the last entry to the first.
+    fn demote_upper(
+        &self,
+        table: &Table,
+        level: Level,
+        below: Level,
+        groups: Groups,
+        count: usize,
+        budget: &mut Budget,
+    ) -> Result<(), usize> {
+        let mut left = groups.0;
+        while left != 0 {
+            let number = left.ilog2();
+            left ^= 1 << number;
+            let start = number as usize * 16;
+            if level == Level::L4 && is_hypervisor_slot(start) {
                 continue;
             }
-            if budget.check().is_err() {
-                return Err(index + 1);
+            for index in (start..count.min(start + 16)).rev() {
+                let entry = slot(table, index).load(Ordering::Relaxed);
+                if entry & PRESENT == 0 {
+                    continue;
+                }
+                let spent = budget.check().is_err();
+                if spent || self.put_table(frame(entry), below, budget).is_err() {
+                    return Err(index + 1);
+                }
+                budget.charge(1);
             }
-            let entry = self.memory.read(mfn, index);
-            if self.put_table(frame(entry), below, budget).is_err() {
-                return Err(index + 1);
-            }
-            budget.charge(1);
-            end = index;
         }
         Ok(())
     }
 
-    /// Gives back what the first `count` entries of a bottom-level table hold, and counts them.
-    pub(crate) fn demote_bottom(&self, table: &Table, count: usize) -> u32 {
-        let mut present = 0;
-        let counted = table.get(..count).unwrap_or(table);
-        for eight in counted.chunks(8) {
-            let all = eight
-                .iter()
-                .fold(0, |bits, entry| bits | entry.load(Ordering::Relaxed));
-            if all & PRESENT == 0 {
-                continue;
-            }
-            for place in eight {
+    /// Gives back what the first `count` entries of a bottom-level table hold, where they are in `groups`.
+    pub(crate) fn demote_bottom(&self, table: &Table, groups: Groups, count: usize) {
+        let mut left = groups.0;
+        while left != 0 {
+            let start = left.trailing_zeros() as usize * 16;
+            left &= left - 1;
+            let Some(group) = table.get(start..count.min(start + 16)) else {
+                return; // Beyond the count.
+            };
+            for place in group {
                 let entry = place.load(Ordering::Relaxed);
                 if entry & PRESENT != 0 {
-                    present += 1;
                     self.put_mapped(entry);
                 }
             }
         }
-        present
     }
 }

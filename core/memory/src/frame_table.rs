@@ -201,7 +201,7 @@ impl<'t> FrameTable<'t> {
             .and_then(|page| self.release_page(page, mfn, clock))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release_page(
         &self,
         page: &PageInfo,
@@ -290,6 +290,22 @@ impl<'t> FrameTable<'t> {
 }
 
 impl PageInfo {
+    /// [`take`](Self::take) where nobody interferes; `false`: nothing was taken, look again.
+    #[inline(always)]
+    pub(crate) fn take_at_once(&self, wanted: u64, mark: u64) -> bool {
+        let state = self.state();
+        state & (OWNER | ALLOCATED | COUNT_FULL | FREE) == wanted
+            && self
+                .state
+                .compare_exchange(
+                    state,
+                    (state + 1) | mark,
+                    Ordering::AcqRel,
+                    Ordering::Relaxed,
+                )
+                .is_ok()
+    }
+
     /// Takes a general reference where the owner and liveness bits of the state are `wanted`, adding `mark`.
     /// A hole is never written, since its state is zero and `wanted` is not.
     #[inline]
@@ -311,6 +327,7 @@ impl PageInfo {
 
     /// The frame's last reference went: notes the time, for whoever gets the frame next.
     #[cold]
+    #[inline(never)]
     fn last_reference_went(&self, mfn: Mfn, clock: u32) -> Freed {
         let kind = self.kind();
         debug_assert!(kind & TYPES == 0, "a freed frame still has a type");

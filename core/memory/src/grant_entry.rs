@@ -13,7 +13,7 @@ use crate::update::Updated;
 use crate::walk::L1Slot;
 use crate::Level;
 
-impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
+impl<'a, M: TableMemory, H: Host> Mmu<'a, M, H> {
     /// Puts a grant mapping in place: an L1 entry for a frame whose general reference (taken with
     /// [`PageRef::acquire_foreign`](crate::PageRef::acquire_foreign)) and, where `entry` has WRITE, writable
     /// type reference the caller has and gives to the entry. What the entry held before is given back.
@@ -23,6 +23,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             return refuse(Errno::EINVAL, "the grant's entry has bits that it must not");
         }
         let new = adjust_l1(entry);
+        found.page().note_present(found.index());
         let old = self.memory.swap(found.table(), found.index(), new);
         if old & PRESENT != 0 {
             self.put_mapped(old);
@@ -38,6 +39,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         if current & PRESENT == 0 || frame(current) != mfn {
             return refuse(Errno::EINVAL, "the entry does not map the granted frame");
         }
+        found.page().note_present(found.index());
         let old = self.memory.swap(found.table(), found.index(), replacement);
         self.put_mapped(old);
         Ok(replaced(old, replacement))
@@ -51,10 +53,14 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
 
     /// The L1 slot for an entry that the guest names by machine address (grants with `GNTMAP_contains_pte`):
     /// the frame must be a validated L1 table of the domain.
-    pub fn l1_slot<'p>(&self, paging: &'p Paging, table: Mfn, index: usize) -> Refused<L1Slot<'p>> {
-        match self.table_type(paging, table) {
-            Some(PageType::L1) => Ok(L1Slot::new(paging, table, index)),
-            _ => refuse(
+    pub fn l1_slot<'p>(&self, paging: &'p Paging, table: Mfn, index: usize) -> Refused<L1Slot<'p>>
+    where
+        'a: 'p,
+    {
+        let page = self.frames.get(table);
+        match page.filter(|page| page.is_validated_table(paging.domain) == Some(PageType::L1)) {
+            Some(page) => Ok(L1Slot::new(paging, page, table, index)),
+            None => refuse(
                 Errno::EINVAL,
                 "the frame is no bottom-level table of the domain",
             ),

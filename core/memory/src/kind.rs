@@ -34,19 +34,20 @@ impl PageInfo {
     /// general reference.
     #[inline]
     pub(crate) fn take_writable<H: Host>(&self, host: &H) -> Refused<()> {
-        let kind = self.kind.load(Ordering::Relaxed);
-        if kind & (TYPE | VALIDATED | TYPES_FULL) == WRITABLE {
-            // With no reference yet the upper half is a timestamp, and it ends here.
-            let taken = (kind & KIND_LOW) + 1;
-            if self
-                .kind
-                .compare_exchange(kind, taken, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
-            {
-                return Ok(());
-            }
+        if self.take_writable_at_once() {
+            return Ok(());
         }
         self.take_writable_slowly(host)
+    }
+
+    /// [`take_writable`](Self::take_writable) where the frame was writable last and nobody interferes; `false`:
+    /// nothing was taken, try it the slow way.
+    #[inline(always)]
+    pub(crate) fn take_writable_at_once(&self) -> bool {
+        let kind = self.kind.load(Ordering::Relaxed);
+        // With no reference yet the upper half is a timestamp, and it ends here.
+        let taken = (kind & KIND_LOW) + 1;
+        kind & (TYPE | VALIDATED | TYPES_FULL) == WRITABLE && self.replace(kind, taken)
     }
 
     #[inline(never)]
@@ -80,6 +81,7 @@ impl PageInfo {
         }
     }
 
+    #[inline(always)]
     fn replace(&self, old: u64, new: u64) -> bool {
         self.kind
             .compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed)
@@ -98,7 +100,7 @@ impl PageInfo {
     }
 
     /// Drops a writable type reference that the caller owns; `clock` is read where it was the last one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn drop_writable(&self, clock: impl Fn() -> u32) {
         let mut kind = self.kind.load(Ordering::Relaxed);
         loop {
@@ -168,11 +170,28 @@ impl PageInfo {
         }
     }
 
-    /// Promotion is done. The paging lock is held.
+    /// Promotion is done; entries are in `groups` only. The paging lock is held.
     #[inline]
-    pub(crate) fn set_validated(&self) {
-        let kind = self.kind() & KIND_LOW & !PARTIAL;
-        self.kind.store(kind | VALIDATED, Ordering::Release);
+    pub(crate) fn set_validated(&self, groups: Groups) {
+        let kind = self.kind() & KIND_LOW & !PARTIAL | VALIDATED;
+        let upper = u64::from(groups.0) << UPPER_SHIFT;
+        self.kind.store(kind | upper, Ordering::Release);
+    }
+
+    /// Where a validated table may have present entries; the paging lock is held.
+    #[inline]
+    pub(crate) fn groups(&self) -> Groups {
+        Groups((self.kind() >> UPPER_SHIFT) as u32)
+    }
+
+    /// Notes that entry `index` of a validated table is going to be present. The paging lock is held.
+    #[inline(always)]
+    pub(crate) fn note_present(&self, index: usize) {
+        let kind = self.kind.load(Ordering::Relaxed);
+        let mark = u64::from(Groups::of(index).0) << UPPER_SHIFT;
+        if kind & mark == 0 {
+            self.kind.store(kind | mark, Ordering::Release);
+        }
     }
 
     /// Drops a type reference that is not the last one and gives `true`; does nothing and gives `false` where
@@ -221,6 +240,30 @@ impl PageInfo {
         let table = kind & VALIDATED != 0 && kind & TYPES != 0 && self.owner() == owner;
         let page_type = PageType::of(kind);
         (table && page_type.level().is_some()).then_some(page_type)
+    }
+}
+
+/// Which of a table's 32 groups of 16 entries may hold present ones. A validated table has this in the upper
+/// half of its kind word, so that demotion does not read what is empty; the lock's holder keeps it true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Groups(pub(crate) u32);
+
+impl Groups {
+    /// No entry is present.
+    pub(crate) const NONE: Self = Self(0);
+    /// Nothing is known.
+    pub(crate) const ALL: Self = Self(u32::MAX);
+
+    /// The group of entry `index` (taken modulo 512).
+    #[inline(always)]
+    pub(crate) const fn of(index: usize) -> Self {
+        Self(1_u32.wrapping_shl((index >> 4) as u32))
+    }
+
+    /// These and the group of entry `index`.
+    #[inline(always)]
+    pub(crate) const fn with(self, index: usize) -> Self {
+        Self(self.0 | Self::of(index).0)
     }
 }
 

@@ -3,7 +3,7 @@
 //! State word, from low to high: general references (32 bits; in a free frame its TLB timestamp), the
 //! allocator's byte, flags (8 bits), owner (16 bits). Kind word: type references (26 bits), type, pinned,
 //! validated, partial; its upper half is the TLB timestamp while there is no type reference, else the progress
-//! of a partial table. Links word: previous and next frame in the owner's list. While a frame is free the kind
+//! of a partial table, else which parts of a validated table are empty. Links word: previous and next frame in the owner's list. While a frame is free the kind
 //! and links words are the allocator's. All zero: no RAM here, and then nobody ever writes the words.
 
 use core::sync::atomic::{AtomicU64, Ordering};

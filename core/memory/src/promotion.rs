@@ -1,17 +1,17 @@
 //! Promotion: a frame becomes a page table when every entry in it obeys the rules, and each present entry then
 //! holds a reference to what it names.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use vocabulary::{refuse, DomainId, Errno, Mfn, Refusal, Refused};
 
 use crate::budget::{Attempt, Budget, Stop};
 use crate::entry::{
-    adjust_l1, check_upper, frame, is_hypervisor_slot, CACHE_BITS, ENTRIES, FIRST_HYPERVISOR_SLOT,
-    HYPERVISOR_SLOTS, PRESENT, WRITE,
+    adjust_l1, check_upper, frame, is_hypervisor_slot, CACHE_BITS, FIRST_HYPERVISOR_SLOT, PRESENT,
+    WRITE,
 };
-use crate::environment::{slot, Host, IoAccess, Table, TableMemory};
-use crate::kind::{Claim, Holder, Progress};
+use crate::environment::{Host, IoAccess, Table, TableMemory};
+use crate::kind::{Claim, Groups, Holder, Progress};
 use crate::page_info::{owner_bits, Level, PageInfo, ALLOCATED, FOREIGN, OWNER, OWNER_SHIFT};
 use crate::paging::{Mmu, Paging};
 
@@ -55,46 +55,64 @@ struct Stopped {
     stop: Stop,
 }
 
-/// The first present entry at or after `from`, looking at eight at a time.
-pub(crate) fn next_present(table: &Table, from: usize) -> Option<usize> {
-    let mut index = from;
-    while index < ENTRIES {
-        if index % 8 == 0 && !any_present(table, index) {
-            index += 8;
-            continue;
-        }
-        if slot(table, index).load(Ordering::Relaxed) & PRESENT != 0 {
-            return Some(index);
-        }
-        index += 1;
-    }
-    None
+/// Whether one of sixteen entries is present.
+#[inline(always)]
+fn any_present(sixteen: &[AtomicU64; 16]) -> bool {
+    let all = sixteen
+        .iter()
+        .fold(0, |bits, entry| bits | entry.load(Ordering::Relaxed));
+    all & PRESENT != 0
 }
 
-/// Whether one of the eight entries from `index` on is present.
-#[inline]
-pub(crate) fn any_present(table: &Table, index: usize) -> bool {
+/// The groups of a table, one after the other.
+#[inline(always)]
+fn groups(table: &Table) -> impl Iterator<Item = &[AtomicU64; 16]> {
     table
-        .get(index..index.saturating_add(8))
-        .is_some_and(|eight| {
-            let all = eight
-                .iter()
-                .fold(0, |bits, entry| bits | entry.load(Ordering::Relaxed));
-            all & PRESENT != 0
-        })
+        .chunks_exact(16)
+        .filter_map(|chunk| chunk.try_into().ok())
 }
 
 impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
     /// References the frame that a present, checked and adjusted L1 entry maps. Gives the entry to store,
     /// which may have lost its WRITE bit (device memory that is read-only to the domain).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_mapped(&self, mapper: DomainId, lender: Lender, entry: u64) -> Refused<u64> {
+        if self.take_mapped_at_once(lender, entry) {
+            return Ok(entry);
+        }
+        self.take_mapped_slowly(mapper, lender, entry)
+    }
+
+    /// [`take_mapped`](Self::take_mapped) of the lender's plain memory where nobody interferes; `false`:
+    /// nothing was taken.
+    #[inline(always)]
+    fn take_mapped_at_once(&self, lender: Lender, entry: u64) -> bool {
+        let mfn = frame(entry);
+        let Some(page) = self.frames.get(mfn) else {
+            return false;
+        };
+        if entry & CACHE_BITS != 0 || !page.take_at_once(lender.wanted, lender.mark) {
+            return false;
+        }
+        if entry & WRITE == 0 || page.take_writable_at_once() {
+            return true;
+        }
+        self.release_again(mfn);
+        false
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn release_again(&self, mfn: Mfn) {
+        self.release(mfn);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_mapped_slowly(&self, mapper: DomainId, lender: Lender, entry: u64) -> Refused<u64> {
         let mfn = frame(entry);
         match self.frames.get(mfn) {
             Some(page) if page.take(lender.wanted, lender.mark) => {
-                if entry & (WRITE | CACHE_BITS) == 0 {
-                    return Ok(entry);
-                }
                 if let Err(refusal) = self.take_mapped_type(page, entry) {
                     self.release(mfn);
                     return Err(refusal);
@@ -105,8 +123,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         }
     }
 
-    #[inline]
-    pub(crate) fn take_mapped_type(&self, page: &PageInfo, entry: u64) -> Refused<()> {
+    fn take_mapped_type(&self, page: &PageInfo, entry: u64) -> Refused<()> {
         if entry & CACHE_BITS != 0 && page.is_hypervisors() {
             return refuse(
                 Errno::EACCES,
@@ -120,7 +137,6 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
     }
 
     /// [`take_mapped`](Self::take_mapped) where the frame is not simply the lender's.
-    #[cold]
     fn take_unusual(&self, mapper: DomainId, lender: Lender, entry: u64) -> Refused<u64> {
         let mfn = frame(entry);
         let Some(page) = self.frames.ram(mfn) else {
@@ -197,9 +213,12 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         level: Level,
         budget: &mut Budget,
     ) -> Attempt<()> {
-        let Err(stopped) = self.promote_entries(paging, mfn, level, 0, budget) else {
-            page.set_validated();
-            return Ok(());
+        let stopped = match self.promote_entries(paging, mfn, level, 0, budget) {
+            Ok(groups) => {
+                page.set_validated(groups);
+                return Ok(());
+            }
+            Err(stopped) => stopped,
         };
         match stopped.stop {
             Stop::Again => {
@@ -223,7 +242,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         refusal: Refusal,
         budget: &mut Budget,
     ) -> Attempt<()> {
-        match self.demote_entries(mfn, level, done, budget) {
+        match self.demote_entries(mfn, level, Groups::ALL, done, budget) {
             Ok(()) => {
                 page.drop_last(self.host.tlb_clock());
                 self.release(mfn);
@@ -258,8 +277,8 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             }
             Holder::Orphan | Holder::Held => {
                 match self.promote_entries(paging, mfn, level, entries, budget) {
-                    Ok(()) => {
-                        page.set_validated();
+                    Ok(groups) => {
+                        page.set_validated(groups);
                         if holder == Holder::Held {
                             return match page.claim(level.page_type(), self.host) {
                                 Ok(_) => Ok(()),
@@ -287,7 +306,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         result
     }
 
-    /// Checks entries from `from` on, adjusts them and takes their references.
+    /// Checks entries from `from` on, adjusts them and takes their references. Gives where entries are.
     fn promote_entries(
         &self,
         paging: &Paging,
@@ -295,60 +314,75 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         level: Level,
         from: usize,
         budget: &mut Budget,
-    ) -> Result<(), Stopped> {
-        let Some(below) = level.below() else {
-            return self
-                .memory
-                .with_table(mfn, |table| self.promote_bottom(paging, table, budget));
-        };
-        let mut index = from;
-        while let Some(present) = self
-            .memory
-            .with_table(mfn, |table| next_present(table, index))
-        {
-            index = present;
-            if level == Level::L4 && is_hypervisor_slot(index) {
-                index = FIRST_HYPERVISOR_SLOT + HYPERVISOR_SLOTS;
-                continue;
+    ) -> Result<Groups, Stopped> {
+        self.memory.with_table(mfn, |table| {
+            let Some(below) = level.below() else {
+                return self.promote_bottom(paging, table, budget);
+            };
+            let groups = self.promote_upper(paging, table, level, below, from, budget)?;
+            if level == Level::L4 {
+                self.fill_hypervisor_slots(table, paging.domain);
             }
-            if let Err(stop) = self.promote_child(paging, mfn, index, below, budget) {
-                return Err(Stopped { done: index, stop });
-            }
-            index += 1;
-        }
-        if level == Level::L4 {
-            self.fill_hypervisor_slots(mfn, paging.domain);
-        }
-        Ok(())
+            Ok(groups)
+        })
     }
 
+    /// Promotes what the entries of a table of level 2 to 4 point to.
+    fn promote_upper(
+        &self,
+        paging: &Paging,
+        table: &Table,
+        level: Level,
+        below: Level,
+        from: usize,
+        budget: &mut Budget,
+    ) -> Result<Groups, Stopped> {
+        let first = from / 16;
+        let mut used = if from == 0 { Groups::NONE } else { Groups::ALL };
+        for (number, sixteen) in groups(table).enumerate().skip(first) {
+            let start = number * 16;
+            let own = level == Level::L4 && is_hypervisor_slot(start);
+            if own || !any_present(sixteen) {
+                continue;
+            }
+            used = used.with(start);
+            for (offset, place) in sixteen.iter().enumerate() {
+                let index = start + offset;
+                let entry = place.load(Ordering::Relaxed);
+                if entry & PRESENT == 0 || index < from {
+                    continue;
+                }
+                match self.promote_child(paging, entry, below, budget) {
+                    Ok(stored) if stored == entry => {}
+                    Ok(stored) => place.store(stored, Ordering::Relaxed),
+                    Err(stop) => return Err(Stopped { done: index, stop }),
+                }
+            }
+        }
+        Ok(used)
+    }
+
+    /// Checks a present entry, references the table that it points to, and gives it as it is stored.
     fn promote_child(
         &self,
         paging: &Paging,
-        mfn: Mfn,
-        index: usize,
+        entry: u64,
         below: Level,
         budget: &mut Budget,
-    ) -> Attempt<()> {
+    ) -> Attempt<u64> {
         budget.check()?;
-        let entry = self.memory.read(mfn, index);
         let adjusted = check_upper(entry)?;
         self.take_table(paging, frame(entry), below, budget)?;
         budget.charge(1);
-        if adjusted != entry {
-            self.memory.swap(mfn, index, adjusted);
-        }
-        Ok(())
+        Ok(adjusted)
     }
 
-    fn fill_hypervisor_slots(&self, mfn: Mfn, domain: DomainId) {
+    fn fill_hypervisor_slots(&self, table: &Table, domain: DomainId) {
         let entries = self.host.hypervisor_slots(domain);
-        self.memory.with_table(mfn, |table| {
-            let own = table.iter().skip(FIRST_HYPERVISOR_SLOT);
-            for (place, entry) in own.zip(entries) {
-                place.store(entry, Ordering::Relaxed);
-            }
-        });
+        let own = table.iter().skip(FIRST_HYPERVISOR_SLOT);
+        for (place, entry) in own.zip(entries) {
+            place.store(entry, Ordering::Relaxed);
+        }
     }
 
     /// Promotes a bottom-level table, whole: at most 512 mappings. Undoes them itself where one is refused.
@@ -357,27 +391,26 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         paging: &Paging,
         table: &Table,
         budget: &mut Budget,
-    ) -> Result<(), Stopped> {
+    ) -> Result<Groups, Stopped> {
         let lender = Lender::new(paging.domain, paging.domain);
-        let mut present = 0;
-        for (chunk, eight) in table.chunks_exact(8).enumerate() {
-            let all = eight
-                .iter()
-                .fold(0, |bits, entry| bits | entry.load(Ordering::Relaxed));
-            if all & PRESENT == 0 {
+        let mut used = Groups::NONE;
+        budget.charge(8);
+        for (number, sixteen) in groups(table).enumerate() {
+            if !any_present(sixteen) {
                 continue;
             }
-            for (offset, place) in eight.iter().enumerate() {
+            used = used.with(number * 16);
+            budget.charge(16);
+            for (offset, place) in sixteen.iter().enumerate() {
                 let entry = place.load(Ordering::Relaxed);
                 if entry & PRESENT == 0 {
                     continue;
                 }
-                present += 1;
                 match self.check_mapping(paging, lender, entry) {
                     Ok(stored) if stored == entry => {}
                     Ok(stored) => place.store(stored, Ordering::Relaxed),
                     Err(refusal) => {
-                        self.demote_bottom(table, chunk * 8 + offset);
+                        self.demote_bottom(table, Groups::ALL, number * 16 + offset);
                         return Err(Stopped {
                             done: 0,
                             stop: Stop::Refused(refusal),
@@ -386,12 +419,11 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
                 }
             }
         }
-        budget.charge(8 + present);
-        Ok(())
+        Ok(used)
     }
 
     /// Checks a present L1 entry, references what it maps, and gives it as it is stored.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check_mapping(
         &self,
         paging: &Paging,

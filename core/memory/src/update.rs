@@ -10,7 +10,7 @@ use crate::entry::{
     ENTRIES, GUEST_KERNEL, PRESENT, USER, WRITE,
 };
 use crate::environment::{slot, Host, TableMemory};
-use crate::page_info::{Level, PageType};
+use crate::page_info::{Level, PageInfo, PageType};
 use crate::paging::{Mmu, Paging};
 use crate::promotion::Lender;
 use crate::walk::L1Slot;
@@ -93,16 +93,13 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         budget: &mut Budget,
     ) -> Attempt<Updated> {
         self.finish(paging, budget)?;
-        let page_type = self
-            .frames
-            .get(update.table)
-            .and_then(|page| page.is_validated_table(paging.domain));
-        match page_type {
-            Some(PageType::L1) => Ok(self.update_l1(paging, update)?),
-            Some(PageType::L2) => self.update_upper(paging, Level::L2, update, budget),
-            Some(PageType::L3) => self.update_upper(paging, Level::L3, update, budget),
-            Some(PageType::L4) => self.update_upper(paging, Level::L4, update, budget),
-            _ => Ok(self.write_plain(paging, update)?),
+        let Some(page) = self.frames.get(update.table) else {
+            return Ok(self.write_plain(paging, update)?);
+        };
+        match page.is_validated_table(paging.domain) {
+            Some(PageType::L1) => Ok(self.update_l1(paging, page, update)?),
+            Some(page_type) => self.update_upper(paging, page, page_type, update, budget),
+            None => Ok(self.write_plain(paging, update)?),
         }
     }
 
@@ -122,12 +119,17 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             mode: Mode::Normal,
             page_owner,
         };
-        self.update_l1(found.paging(), &update)
+        self.update_l1(found.paging(), found.page(), &update)
     }
 
     /// Changes an entry of a validated L1 table of the domain.
-    #[inline]
-    fn update_l1(&self, paging: &Paging, update: &EntryUpdate) -> Refused<Updated> {
+    #[inline(always)]
+    fn update_l1(
+        &self,
+        paging: &Paging,
+        page: &PageInfo,
+        update: &EntryUpdate,
+    ) -> Refused<Updated> {
         let value = update.value;
         if value & PRESENT == 0 {
             let old = self.write(update, value)?;
@@ -143,15 +145,21 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             );
         }
         let new = adjust_l1(value);
-        let current = self.memory.read(update.table, update.index);
         let lender = Lender::new(paging.domain, update.page_owner);
-        if current & PRESENT != 0 && (current ^ new) & (ADDRESS | CACHE_BITS) == 0 {
-            // The same frame: the general reference stays.
-            if let Some(updated) = self.change_rights(lender, update, current, new)? {
-                return Ok(updated);
+        let current = self.memory.read(update.table, update.index);
+        let differs = (current ^ new) & (ADDRESS | CACHE_BITS | WRITE);
+        if current & PRESENT != 0 && differs == 0 {
+            // The same frame with the same rights: its references stay as they are.
+            let old = self.write(update, new)?;
+            return Ok(Updated::at(Level::L1, update, old, new));
+        }
+        if current & PRESENT != 0 && differs == WRITE {
+            if let Some(mapped) = self.may_change_rights(lender, new) {
+                return self.change_rights(mapped, update, new);
             }
         }
         let stored = self.take_mapped(paging.domain, lender, new)?;
+        page.note_present(update.index);
         let old = match self.write(update, stored) {
             Ok(old) => old,
             Err(refusal) => {
@@ -165,51 +173,40 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         Ok(Updated::at(Level::L1, update, old, stored))
     }
 
-    /// Changes a mapping of one and the same frame. `None`: it must be done as a new mapping.
-    #[inline]
-    fn change_rights(
-        &self,
-        lender: Lender,
-        update: &EntryUpdate,
-        current: u64,
-        new: u64,
-    ) -> Refused<Option<Updated>> {
-        let changes = (current ^ new) & WRITE != 0;
-        if !changes {
-            let old = self.write(update, new)?;
-            return Ok(Some(Updated::at(Level::L1, update, old, new)));
-        }
+    /// The frame of a mapping whose right to write changes. `None`: it must be done as a new mapping. Losing
+    /// the right needs no leave. Gaining it does: the entry that is there may be a read-only grant.
+    #[inline(always)]
+    fn may_change_rights(&self, lender: Lender, new: u64) -> Option<&PageInfo> {
+        self.frames
+            .ram(frame(new))
+            .filter(|page| new & WRITE == 0 || lender.lends(page))
+    }
+
+    /// Changes a mapping of one and the same frame, the general reference to which stays.
+    #[inline(always)]
+    fn change_rights(&self, mapped: &PageInfo, update: &EntryUpdate, new: u64) -> Refused<Updated> {
         let gains = new & WRITE != 0;
-        // Losing the right needs no leave. Gaining it does: the old entry may be a read-only grant.
-        let Some(page) = self.frames.ram(frame(new)) else {
-            return Ok(None);
-        };
         if gains {
-            if !lender.lends(page) {
-                return Ok(None);
-            }
-            page.take_writable(self.host)?;
+            mapped.take_writable(self.host)?;
         }
         let written = self.write(update, new);
         // Where nothing was written the entry keeps what it had: no right to write that it would have gained.
         if written.is_ok() != gains {
-            page.drop_writable(|| self.host.tlb_clock());
+            mapped.drop_writable(|| self.host.tlb_clock());
         }
-        Ok(Some(Updated::at(Level::L1, update, written?, new)))
+        Ok(Updated::at(Level::L1, update, written?, new))
     }
 
     /// Stores an entry and gives the one it replaced. Only the processor changes entries beside the lock's
     /// holder, and only their accessed and dirty bits.
-    #[inline]
+    #[inline(always)]
     fn write(&self, update: &EntryUpdate, value: u64) -> Refused<u64> {
         self.memory.with_table(update.table, |table| {
             let place = slot(table, update.index);
             match update.mode {
                 Mode::Normal => Ok(place.swap(value, Ordering::SeqCst)),
                 Mode::PreserveAccessedDirty => Ok(write_preserving(place, value)),
-                Mode::IfStill(expected) => place
-                    .compare_exchange(expected, value, Ordering::SeqCst, Ordering::Relaxed)
-                    .or(refuse(Errno::EAGAIN, "the entry changed meanwhile")),
+                Mode::IfStill(expected) => write_if_still(place, expected, value),
             }
         })
     }
@@ -219,18 +216,20 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
     fn update_upper(
         &self,
         paging: &mut Paging,
-        level: Level,
+        page: &PageInfo,
+        page_type: PageType,
         update: &EntryUpdate,
         budget: &mut Budget,
     ) -> Attempt<Updated> {
         let index = update.index & (ENTRIES - 1);
-        if level == Level::L4 && is_hypervisor_slot(index) {
+        let level = page_type.level();
+        if level == Some(Level::L4) && is_hypervisor_slot(index) {
             return Ok(refuse(
                 Errno::EINVAL,
                 "top-level slots 256 to 271 are the hypervisor's",
             )?);
         }
-        let Some(below) = level.below() else {
+        let Some((level, below)) = level.and_then(|level| Some((level, level.below()?))) else {
             return Ok(refuse(Errno::EINVAL, "not an upper table")?);
         };
         let mut new = update.value;
@@ -242,6 +241,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             same = current & PRESENT != 0 && (current ^ new) & ADDRESS == 0;
             if !same {
                 self.take_table(paging, frame(new), below, budget)?;
+                page.note_present(index);
                 taken = true;
             }
         }
@@ -282,7 +282,15 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
     }
 }
 
+#[cold]
+fn write_if_still(place: &AtomicU64, expected: u64, value: u64) -> Refused<u64> {
+    place
+        .compare_exchange(expected, value, Ordering::SeqCst, Ordering::Relaxed)
+        .or(refuse(Errno::EAGAIN, "the entry changed meanwhile"))
+}
+
 /// Stores `value` with the accessed and dirty bits that the entry has at that moment.
+#[cold]
 fn write_preserving(place: &AtomicU64, value: u64) -> u64 {
     let mut old = place.load(Ordering::Relaxed);
     loop {

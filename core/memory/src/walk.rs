@@ -4,7 +4,7 @@ use vocabulary::{Mfn, VirtAddr};
 
 use crate::entry::{frame, is_hypervisor_slot, ENTRIES, PRESENT};
 use crate::environment::{Host, TableMemory};
-use crate::page_info::Level;
+use crate::page_info::{Level, PageInfo};
 use crate::paging::{Mmu, Paging};
 use crate::update::index_of;
 
@@ -13,14 +13,21 @@ use crate::update::index_of;
 #[derive(Clone, Copy, Debug)]
 pub struct L1Slot<'p> {
     paging: &'p Paging,
+    page: &'p PageInfo,
     table: Mfn,
     index: usize,
 }
 
 impl<'p> L1Slot<'p> {
-    pub(crate) const fn new(paging: &'p Paging, table: Mfn, index: usize) -> Self {
+    pub(crate) const fn new(
+        paging: &'p Paging,
+        page: &'p PageInfo,
+        table: Mfn,
+        index: usize,
+    ) -> Self {
         Self {
             paging,
+            page,
             table,
             index: index & (ENTRIES - 1),
         }
@@ -29,6 +36,10 @@ impl<'p> L1Slot<'p> {
     /// Whose table it is.
     pub const fn paging(self) -> &'p Paging {
         self.paging
+    }
+
+    pub(crate) const fn page(self) -> &'p PageInfo {
+        self.page
     }
 
     /// The table.
@@ -42,16 +53,14 @@ impl<'p> L1Slot<'p> {
     }
 }
 
-impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
+impl<'a, M: TableMemory, H: Host> Mmu<'a, M, H> {
     /// Finds the L1 entry for `address` under the top-level table `root`, which is a base of the domain (a
     /// type reference to it is held). `None`: the hypervisor's part, or some level has no entry.
     #[inline]
-    pub fn locate<'p>(
-        &self,
-        paging: &'p Paging,
-        root: Mfn,
-        address: VirtAddr,
-    ) -> Option<L1Slot<'p>> {
+    pub fn locate<'p>(&self, paging: &'p Paging, root: Mfn, address: VirtAddr) -> Option<L1Slot<'p>>
+    where
+        'a: 'p,
+    {
         let top = index_of(address, Level::L4);
         if !address.is_canonical() || is_hypervisor_slot(top) {
             return None;
@@ -59,7 +68,9 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         let third = present(self.memory.read(root, top))?;
         let second = present(self.memory.read(third, index_of(address, Level::L3)))?;
         let table = present(self.memory.read(second, index_of(address, Level::L2)))?;
-        Some(L1Slot::new(paging, table, index_of(address, Level::L1)))
+        let page = self.frames.get(table)?;
+        let index = index_of(address, Level::L1);
+        Some(L1Slot::new(paging, page, table, index))
     }
 
     /// The L1 entry at a place that [`locate`](Self::locate) found.
