@@ -16,7 +16,7 @@ pub fn value(key: &str) -> Option<&'static str> {
         .filter_map(|word| word.split_once('='))
         .filter(|(name, _)| *name == key)
         .map(|(_, value)| value)
-        .last()
+        .next_back()
 }
 
 /// Whether a bare word is there.

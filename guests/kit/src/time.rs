@@ -52,7 +52,7 @@ pub fn scale(ticks: u64, time: &VcpuTime) -> u64 {
     } else {
         ticks << time.shift as u32
     };
-    (shifted as u128 * time.multiplier as u128 >> 32) as u64
+    ((shifted as u128 * time.multiplier as u128) >> 32) as u64
 }
 
 /// Spins until `done` says so or the time is over; gives whether it did.

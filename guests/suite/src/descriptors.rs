@@ -146,8 +146,8 @@ fn load_es(selector: u16) -> Option<(u64, u64)> {
 
 fn gdt_set() {
     own_gdt();
-    assert_eq!(load_es(8 * 8 | 3), None);
-    assert_eq!(load_es(9 * 8 | 3), Some((13, 9 * 8)));
+    assert_eq!(load_es((8 * 8) | 3), None);
+    assert_eq!(load_es((9 * 8) | 3), Some((13, 9 * 8)));
     drop_gdt();
 }
 
@@ -189,14 +189,14 @@ fn gdt_bad_content() {
 fn gdt_empty() {
     own_gdt();
     drop_gdt();
-    assert_eq!(load_es(8 * 8 | 3), Some((13, 8 * 8)));
+    assert_eq!(load_es((8 * 8) | 3), Some((13, 8 * 8)));
 }
 
 fn good() {
     let page = own_gdt();
     assert_eq!(update_descriptor(page.machine() + 8 * 20, DATA_SEGMENT), 0);
     assert_eq!(page.words()[20] & !(1 << 40), DATA_SEGMENT & !(1 << 40));
-    assert_eq!(load_es(20 * 8 | 3), None);
+    assert_eq!(load_es((20 * 8) | 3), None);
     drop_gdt();
 }
 
@@ -228,7 +228,7 @@ fn call_gate() {
     if update_descriptor(page.machine() + 8 * 20, CALL_GATE) == 0 {
         assert_eq!(page.words()[20] >> 45 & 3, 0, "DPL");
     }
-    let pointer = [0u64, 20 * 8 | 3];
+    let pointer = [0u64, (20 * 8) | 3];
     let frame = expect_fault(|| unsafe { asm!("call fword ptr [{}]", in(reg) &pointer) });
     assert_eq!(frame.vector, 13);
     drop_gdt();
@@ -266,8 +266,8 @@ fn ldt_set() {
     page.words()[3] = DATA_SEGMENT;
     page.make_readonly();
     assert_eq!(set_ldt(page.va, 512), 0);
-    assert_eq!(load_es(3 * 8 | 7), None);
-    assert_eq!(load_es(4 * 8 | 7), Some((13, 4 * 8 | 4)));
+    assert_eq!(load_es((3 * 8) | 7), None);
+    assert_eq!(load_es((4 * 8) | 7), Some((13, (4 * 8) | 4)));
     assert_eq!(set_ldt(0, 0), 0);
 }
 
@@ -296,7 +296,7 @@ fn ldt_writable() {
 
 fn ldt_empty() {
     assert_eq!(set_ldt(0, 0), 0);
-    assert_eq!(load_es(3 * 8 | 7), Some((13, 3 * 8 | 4)));
+    assert_eq!(load_es((3 * 8) | 7), Some((13, (3 * 8) | 4)));
 }
 
 fn flat() {

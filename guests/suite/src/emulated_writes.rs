@@ -239,7 +239,7 @@ fn unaligned() {
 fn foreign() {
     let (_, entry) = target();
     let old = unsafe { entry.read_volatile() };
-    let foreign = crate::mmu_entries::hypervisor_mfn() * PAGE | WRITABLE;
+    let foreign = (crate::mmu_entries::hypervisor_mfn() * PAGE) | WRITABLE;
     let frame = expect_fault(|| unsafe { entry.write_volatile(foreign) });
     assert_eq!((frame.vector, frame.error), (14, 3));
     assert_eq!(guest_kit::vcpu::area().cr2, entry as u64);

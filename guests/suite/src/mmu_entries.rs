@@ -191,8 +191,8 @@ fn machphys() {
     assert_eq!(set_entry(page.machine() | update::MACHPHYS, pfn), 0);
     assert_eq!(m2p(mfn), pfn);
     let foreign = hypervisor_mfn();
-    assert_eq!(set_entry(foreign * PAGE | update::MACHPHYS, 1), EINVAL);
-    assert_eq!(set_entry(BEYOND * PAGE | update::MACHPHYS, 1), EINVAL);
+    assert_eq!(set_entry((foreign * PAGE) | update::MACHPHYS, 1), EINVAL);
+    assert_eq!(set_entry((BEYOND * PAGE) | update::MACHPHYS, 1), EINVAL);
 }
 
 /// A frame number beyond all memory, yet a legal one.
@@ -232,7 +232,7 @@ fn bad_frame() {
     let entry = entry_address(window.va, 1);
     let old = entry_of(window.va, 1);
     for flags in [READ_ONLY, WRITABLE] {
-        assert_refused(set_entry(entry, free_mfn() * PAGE | flags));
+        assert_refused(set_entry(entry, (free_mfn() * PAGE) | flags));
         assert_eq!(entry_of(window.va, 1), old);
     }
 }
@@ -286,17 +286,20 @@ fn flushes() {
         );
         assert_eq!(window.words()[0], 2, "flags {flags}");
         assert_eq!(
-            update_va_mapping(window.va, own * PAGE | WRITABLE, flags),
+            update_va_mapping(window.va, (own * PAGE) | WRITABLE, flags),
             0
         );
         assert_eq!(window.words()[0], 1, "flags {flags}");
     }
     assert_eq!(
-        update_va_mapping(window.va, own * PAGE | WRITABLE, NO_FLUSH),
+        update_va_mapping(window.va, (own * PAGE) | WRITABLE, NO_FLUSH),
         0
     );
     let both = TLB_FLUSH | INVLPG;
-    assert_eq!(update_va_mapping(window.va, own * PAGE | WRITABLE, both), 0);
+    assert_eq!(
+        update_va_mapping(window.va, (own * PAGE) | WRITABLE, both),
+        0
+    );
 }
 
 fn mask_pointer() {
@@ -347,7 +350,7 @@ fn otherdomain() {
 
 fn hypervisor_frame() {
     let window = Page::take();
-    let result = update_va_mapping(window.va, hypervisor_mfn() * PAGE | WRITABLE, INVLPG);
+    let result = update_va_mapping(window.va, (hypervisor_mfn() * PAGE) | WRITABLE, INVLPG);
     assert_refused(result);
     window.words()[0] = 5;
 }

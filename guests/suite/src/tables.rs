@@ -224,7 +224,7 @@ fn bad_frame() {
 
 fn foreign_entry() {
     let page = Page::take();
-    page.words()[9] = crate::mmu_entries::hypervisor_mfn() * PAGE | WRITABLE;
+    page.words()[9] = (crate::mmu_entries::hypervisor_mfn() * PAGE) | WRITABLE;
     page.make_readonly();
     assert_refused(pin(1, page.mfn()));
     assert_eq!(unpin(page.mfn()), EINVAL);
