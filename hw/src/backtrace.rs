@@ -143,7 +143,7 @@ impl Iterator for Frames {
     fn next(&mut self) -> Option<u64> {
         let frame = self.frame;
         let inside = frame >= self.low && frame <= self.high.saturating_sub(16);
-        if !inside || !frame.is_multiple_of(8) {
+        if !inside || frame % 8 != 0 {
             return None;
         }
         let caller = read_word(frame)?;

@@ -1,7 +1,7 @@
 //! The early console and the one of last resort: polled, without locks or memory, usable from any state.
 //!
 //! The hypervisor's own console (ring, dom0's output, input) sits above [`crate::serial::SerialPort`] and
-//! [`crate::vga::TextScreen`]; what is here only has to get bytes out.
+//! [`crate::vga`]; what is here only has to get bytes out.
 
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicU16, Ordering};

@@ -212,7 +212,7 @@ impl IoApics {
             .find(|it| u64::from(it.address) == address)?;
         let offset = register.checked_sub(FIRST_ENTRY)?;
         (offset / 2 < controller.pins)
-            .then(|| (controller.gsi_base + offset / 2, !offset.is_multiple_of(2)))
+            .then(|| (controller.gsi_base + offset / 2, offset % 2 != 0))
     }
 
     /// The controller and pin of an interrupt.

@@ -41,7 +41,7 @@ pub fn write(bytes: &[u8]) {
             b'\n' => cursor = (cursor / COLUMNS + 1) * COLUMNS,
             b'\r' => cursor -= cursor % COLUMNS,
             b'\t' => cursor = (cursor / 8 + 1) * 8,
-            8 => cursor -= usize::from(!cursor.is_multiple_of(COLUMNS)),
+            8 => cursor -= usize::from(cursor % COLUMNS != 0),
             0x20.. => {
                 store(cursor, ATTRIBUTE | u16::from(byte));
                 cursor += 1;

@@ -1,7 +1,7 @@
 //! From the loader's jump to the hypervisor's main function.
 //!
 //! `start.S` takes the processor to 64-bit mode on the boot stack and calls the first Rust function, which copies what
-//! the loader told into a [`BootInfo`] and calls the function that [`entry!`](crate::entry) named.
+//! the loader told into a [`BootInfo`] and calls the function that [`entry!`](crate::entry!) named.
 
 mod low_memory;
 #[cfg(target_os = "none")]

@@ -16,7 +16,7 @@ core::arch::global_asm!(
 );
 
 extern "Rust" {
-    /// What [`entry!`](crate::entry) defines.
+    /// What [`entry!`](crate::entry!) defines.
     fn hypervisor_main(boot: &'static BootInfo) -> !;
 }
 

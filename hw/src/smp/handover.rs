@@ -11,6 +11,7 @@ use vocabulary::Mfn;
 use super::{Absent, Handover};
 use crate::{apic, layout, time};
 
+#[cfg(target_os = "none")]
 core::arch::global_asm!(
     include_str!("trampoline.S"),
     handover = sym HANDOVER,

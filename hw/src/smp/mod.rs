@@ -4,9 +4,8 @@
 //! 64-bit mode on the boot page tables (which must stay as they were), takes over what [`Handover`] says and calls its
 //! entry function.
 
-#[cfg(target_os = "none")]
 mod handover;
-#[cfg(target_os = "none")]
+
 pub use handover::Starter;
 
 use crate::boot::{MemoryKind, MemoryMap};

@@ -108,9 +108,10 @@ impl Counter {
         let register = table.pm_timer?;
         let access = match register.space {
             Space::Port => Access::PmTimerPort(u16::try_from(register.address).ok()?),
-            // SAFETY: the table names the timer's own register, which is never RAM; it is only read.
             Space::Memory => {
-                Access::PmTimerMemory(unsafe { Mmio::map(MachineAddr(register.address), 4) }?)
+                // SAFETY: the table names the timer's own register, which is never RAM; it is only read.
+                let register = unsafe { Mmio::map(MachineAddr(register.address), 4) };
+                Access::PmTimerMemory(register?)
             }
             Space::PciConfiguration => return None,
         };

@@ -18,7 +18,7 @@ pub struct Sample {
 }
 
 /// Tries to look at both counters; the narrowest is kept.
-const LOOKS: u32 = 5;
+const LOOKS: u32 = 16;
 /// How long calibration measures, in fractions of a second: 1/50 s.
 const CALIBRATION_FRACTION: u64 = 50;
 /// Ticks of the time-stamp counter after which a counter that did not move counts as dead: seconds on any processor.
