@@ -211,8 +211,7 @@ impl IoApics {
             .iter()
             .find(|it| u64::from(it.address) == address)?;
         let offset = register.checked_sub(FIRST_ENTRY)?;
-        (offset / 2 < controller.pins)
-            .then(|| (controller.gsi_base + offset / 2, offset % 2 != 0))
+        (offset / 2 < controller.pins).then(|| (controller.gsi_base + offset / 2, offset % 2 != 0))
     }
 
     /// The controller and pin of an interrupt.
