@@ -50,23 +50,40 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
 
     /// Drops a general and a type reference to a table, which the caller (an entry, a base pointer, a pin)
     /// owned. Where the budget runs out in the middle of a demotion both stay, and the same call goes on.
+    #[inline(always)]
     pub(crate) fn put_table(
         &self,
         mfn: Mfn,
         level: Level,
         budget: &mut Budget,
     ) -> Result<(), Exhausted> {
-        let Some(page) = self.frames.ram(mfn) else {
+        let Some(page) = self.frames.get(mfn) else {
             return Ok(());
         };
+        if page.drop_unless_last() {
+            self.release_page(page, mfn);
+            return Ok(());
+        }
+        self.demote(page, mfn, level, budget)
+    }
+
+    /// [`put_table`](Self::put_table) where the type reference is the last: a partial table has no other.
+    #[inline(never)]
+    fn demote(
+        &self,
+        page: &PageInfo,
+        mfn: Mfn,
+        level: Level,
+        budget: &mut Budget,
+    ) -> Result<(), Exhausted> {
+        if page.type_references() == 0 {
+            return Ok(()); // It cannot be: the caller owns one.
+        }
         let mut entries = ENTRIES;
         let mut groups = page.groups();
         if page.kind() & PARTIAL != 0 {
             entries = page.progress().entries;
             groups = Groups::ALL;
-        } else if page.drop_unless_last() {
-            self.release_page(page, mfn);
-            return Ok(());
         }
         match self.demote_entries(mfn, level, groups, entries, budget) {
             Ok(()) => {

@@ -62,13 +62,18 @@ pub const fn is_hypervisor_slot(index: usize) -> bool {
 
 /// A guest's present L1 entry as it is stored: a mapping without USER is the guest kernel's (marked, not
 /// global, so that it leaves the TLB when the guest's user program runs), one with USER is global.
-#[inline]
+#[inline(always)]
 pub const fn adjust_l1(entry: u64) -> u64 {
-    if entry & USER == 0 || entry & GUEST_KERNEL != 0 {
-        (entry | USER | GUEST_KERNEL) & !GLOBAL
-    } else {
+    if entry & (USER | GUEST_KERNEL) == USER {
         entry | GLOBAL
+    } else {
+        adjust_kernel(entry)
     }
+}
+
+#[cold]
+const fn adjust_kernel(entry: u64) -> u64 {
+    (entry | USER | GUEST_KERNEL) & !GLOBAL
 }
 
 /// Checks a guest's present entry for a table of level 2 to 4 and gives it as it is stored.

@@ -165,6 +165,7 @@ impl<'t> FrameTable<'t> {
     #[inline]
     pub fn take(&self, mfn: Mfn, owner: DomainId) -> Refused<&'t PageInfo> {
         match self.get(mfn) {
+            Some(page) if page.take_at_once(owner_bits(owner) | ALLOCATED, 0) => Ok(page),
             Some(page) if page.take(owner_bits(owner) | ALLOCATED, 0) => Ok(page),
             _ => refuse(Errno::EINVAL, "the frame does not belong to the domain"),
         }
@@ -290,11 +291,12 @@ impl<'t> FrameTable<'t> {
 }
 
 impl PageInfo {
-    /// [`take`](Self::take) where nobody interferes; `false`: nothing was taken, look again.
+    /// [`take`](Self::take) where nobody interferes and the frame is no data of the hypervisor; `false`: nothing
+    /// was taken, look again.
     #[inline(always)]
     pub(crate) fn take_at_once(&self, wanted: u64, mark: u64) -> bool {
         let state = self.state();
-        state & (OWNER | ALLOCATED | COUNT_FULL | FREE) == wanted
+        state & (OWNER | ALLOCATED | COUNT_FULL | FREE | HYPERVISOR) == wanted
             && self
                 .state
                 .compare_exchange(
@@ -308,7 +310,8 @@ impl PageInfo {
 
     /// Takes a general reference where the owner and liveness bits of the state are `wanted`, adding `mark`.
     /// A hole is never written, since its state is zero and `wanted` is not.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     pub(crate) fn take(&self, wanted: u64, mark: u64) -> bool {
         let mut state = self.state();
         while state & (OWNER | ALLOCATED | COUNT_FULL | FREE) == wanted {

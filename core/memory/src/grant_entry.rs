@@ -19,8 +19,9 @@ impl<'a, M: TableMemory, H: Host> Mmu<'a, M, H> {
     /// type reference the caller has and gives to the entry. What the entry held before is given back.
     /// On a refusal the references stay the caller's. The entry is adjusted as a guest's own.
     pub fn map_grant(&self, found: L1Slot<'_>, entry: u64) -> Refused<Updated> {
-        if entry & PRESENT == 0 || entry & found.paging().l1_disallowed != 0 {
-            return refuse(Errno::EINVAL, "the grant's entry has bits that it must not");
+        found.paging().check_l1(entry)?;
+        if entry & PRESENT == 0 {
+            return refuse(Errno::EINVAL, "a grant's entry is present");
         }
         let new = adjust_l1(entry);
         found.page().note_present(found.index());
@@ -58,7 +59,7 @@ impl<'a, M: TableMemory, H: Host> Mmu<'a, M, H> {
         'a: 'p,
     {
         let page = self.frames.get(table);
-        match page.filter(|page| page.is_validated_table(paging.domain) == Some(PageType::L1)) {
+        match page.filter(|page| page.is_live(PageType::L1, paging.domain)) {
             Some(page) => Ok(L1Slot::new(paging, page, table, index)),
             None => refuse(
                 Errno::EINVAL,

@@ -134,15 +134,24 @@ impl PageInfo {
         }
     }
 
-    /// Takes a reference of a table or descriptor type. EINVAL where the frame is something else. The paging
-    /// lock of the owner is held, and a general reference.
-    #[inline]
-    pub(crate) fn claim<H: Host>(&self, wanted: PageType, host: &H) -> Refused<Claim> {
+    /// Takes one more reference of a table or descriptor type that the frame has; `false`: nothing was taken,
+    /// ask [`claim`](Self::claim). The paging lock of the owner is held, and a general reference.
+    #[inline(always)]
+    pub(crate) fn claim_at_once(&self, wanted: PageType) -> bool {
         let kind = self.kind();
-        if kind & (TYPE | VALIDATED | TYPES_FULL) == wanted.bits() | VALIDATED && kind & TYPES != 0
-        {
+        // Only a type with references is validated, but for `Writable` and `None`.
+        let another = kind & (TYPE | VALIDATED | TYPES_FULL) == wanted.bits() | VALIDATED;
+        if another {
             // Plain store: see the head of this file.
             self.kind.store(kind + 1, Ordering::Release);
+        }
+        another
+    }
+
+    /// Takes a reference of a table or descriptor type. EINVAL where the frame is something else. The paging
+    /// lock of the owner is held, and a general reference.
+    pub(crate) fn claim<H: Host>(&self, wanted: PageType, host: &H) -> Refused<Claim> {
+        if self.claim_at_once(wanted) {
             return Ok(Claim::Counted);
         }
         self.claim_slowly(wanted, host)
@@ -195,15 +204,15 @@ impl PageInfo {
     }
 
     /// Drops a type reference that is not the last one and gives `true`; does nothing and gives `false` where
-    /// it is the last. The paging lock is held, the type a validated table's or descriptors'.
-    #[inline]
+    /// it is the last. The paging lock is held, the type a table's or descriptors'.
+    #[inline(always)]
     pub(crate) fn drop_unless_last(&self) -> bool {
         let kind = self.kind();
-        if kind & TYPES == 1 {
-            return false;
+        let more = kind & TYPES > 1;
+        if more {
+            self.kind.store(kind.wrapping_sub(1), Ordering::Release);
         }
-        self.kind.store(kind.wrapping_sub(1), Ordering::Release);
-        true
+        more
     }
 
     /// Drops the last type reference of a table that was demoted (or never got validated). The paging lock is
@@ -233,13 +242,18 @@ impl PageInfo {
         self.kind.store(kind | mark, Ordering::Release);
     }
 
-    /// The owner, where the frame is a validated table or descriptor frame of `wanted` type, given the lock.
+    /// Whether the frame is a validated table of `owner` with this type. The paging lock is held.
+    #[inline(always)]
+    pub(crate) fn is_live(&self, page_type: PageType, owner: DomainId) -> bool {
+        // Only a table with references is validated.
+        self.kind() & (TYPE | VALIDATED) == page_type.bits() | VALIDATED && self.owner() == owner
+    }
+
+    /// The type of the frame, where it is a validated table of `owner`. The paging lock is held.
     #[inline]
-    pub(crate) fn is_validated_table(&self, owner: DomainId) -> Option<PageType> {
-        let kind = self.kind();
-        let table = kind & VALIDATED != 0 && kind & TYPES != 0 && self.owner() == owner;
-        let page_type = PageType::of(kind);
-        (table && page_type.level().is_some()).then_some(page_type)
+    pub(crate) fn live_table(&self, owner: DomainId) -> Option<PageType> {
+        let page_type = PageType::of(self.kind());
+        (page_type.level().is_some() && self.is_live(page_type, owner)).then_some(page_type)
     }
 }
 

@@ -40,7 +40,8 @@ pub(crate) const TYPE_SHIFT: u32 = 26;
 pub(crate) const TYPE: u64 = 7 << TYPE_SHIFT;
 /// One type reference is the guest's own, taken with a pin operation.
 pub(crate) const PINNED: u64 = 1 << 29;
-/// The contents obey the type. In a frame of type `None` without references: the timestamp means something.
+/// The contents obey the type. Without a type reference it means nothing in types `None` and `Writable`, and
+/// is clear in the others.
 pub(crate) const VALIDATED: u64 = 1 << 30;
 /// Promotion or demotion stopped part way; there is exactly one type reference.
 pub(crate) const PARTIAL: u64 = 1 << 31;

@@ -1,9 +1,9 @@
 //! The page-table state of a domain, and the bundle of frame table, memory and host that operations work on.
 
-use vocabulary::{DomainId, Mfn};
+use vocabulary::{refuse, DomainId, Errno, Mfn, Refused};
 
 use crate::budget::{Attempt, Budget, Stop};
-use crate::entry;
+use crate::entry::{self, CACHE_BITS};
 use crate::environment::{Host, TableMemory};
 use crate::frame_table::FrameTable;
 use crate::page_info::PageType;
@@ -43,10 +43,22 @@ impl Paging {
     /// access device memory.
     pub fn allow_cache_control(&mut self, allowed: bool) {
         self.l1_disallowed = if allowed {
-            entry::L1_DISALLOWED & !entry::CACHE_BITS
+            entry::L1_DISALLOWED & !CACHE_BITS
         } else {
             entry::L1_DISALLOWED
         };
+    }
+
+    /// Checks the bits of a present L1 entry: only those that choose a memory type may be disallowed.
+    #[inline(always)]
+    pub(crate) fn check_l1(&self, entry: u64) -> Refused<()> {
+        if entry & CACHE_BITS != 0 && entry & self.l1_disallowed != 0 {
+            return refuse(
+                Errno::EINVAL,
+                "a mapping sets bits that are not the domain's to set",
+            );
+        }
+        Ok(())
     }
 
     /// Whether work is left over that [`Mmu::finish`] must do (any operation on the domain does it first).
@@ -143,6 +155,6 @@ impl<'a, M: TableMemory, H: Host> Mmu<'a, M, H> {
     /// guest that faulted is the guest's own fault.
     #[inline]
     pub fn table_type(&self, paging: &Paging, mfn: Mfn) -> Option<PageType> {
-        self.frames.get(mfn)?.is_validated_table(paging.domain)
+        self.frames.get(mfn)?.live_table(paging.domain)
     }
 }

@@ -41,6 +41,16 @@ impl Lender {
         }
     }
 
+    /// The domain lends to itself. No [`Paging`] belongs to the hypervisor's own frames.
+    #[inline]
+    pub(crate) fn own(domain: DomainId) -> Self {
+        Self {
+            owner: domain,
+            wanted: owner_bits(domain) | ALLOCATED,
+            mark: 0,
+        }
+    }
+
     /// Whether the frame is the lender's. The answer holds while the caller has a reference to the frame and
     /// the lender does not give it back.
     #[inline]
@@ -80,7 +90,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         if self.take_mapped_at_once(lender, entry) {
             return Ok(entry);
         }
-        self.take_mapped_slowly(mapper, lender, entry)
+        self.take_mapped_slowly(mapper, lender.owner, entry)
     }
 
     /// [`take_mapped`](Self::take_mapped) of the lender's plain memory where nobody interferes; `false`:
@@ -91,7 +101,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         let Some(page) = self.frames.get(mfn) else {
             return false;
         };
-        if entry & CACHE_BITS != 0 || !page.take_at_once(lender.wanted, lender.mark) {
+        if !page.take_at_once(lender.wanted, lender.mark) {
             return false;
         }
         if entry & WRITE == 0 || page.take_writable_at_once() {
@@ -109,7 +119,8 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
 
     #[cold]
     #[inline(never)]
-    fn take_mapped_slowly(&self, mapper: DomainId, lender: Lender, entry: u64) -> Refused<u64> {
+    fn take_mapped_slowly(&self, mapper: DomainId, owner: DomainId, entry: u64) -> Refused<u64> {
+        let lender = Lender::new(mapper, owner);
         let mfn = frame(entry);
         match self.frames.get(mfn) {
             Some(page) if page.take(lender.wanted, lender.mark) => {
@@ -183,7 +194,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
 
     /// Takes a general and a type reference to a frame of the domain as a table of `level`, promoting it where
     /// needed. With [`Stop::Again`] the frame remembers how far it got.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_table(
         &self,
         paging: &Paging,
@@ -192,6 +203,21 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         budget: &mut Budget,
     ) -> Attempt<()> {
         let page = self.frames.take(mfn, paging.domain)?;
+        if page.claim_at_once(level.page_type()) {
+            return Ok(());
+        }
+        self.promote(paging, page, mfn, level, budget)
+    }
+
+    #[inline(never)]
+    fn promote(
+        &self,
+        paging: &Paging,
+        page: &PageInfo,
+        mfn: Mfn,
+        level: Level,
+        budget: &mut Budget,
+    ) -> Attempt<()> {
         match page.claim(level.page_type(), self.host) {
             Ok(Claim::Counted) => Ok(()),
             Ok(Claim::Fresh) => self.promote_fresh(paging, page, mfn, level, budget),
@@ -392,7 +418,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         table: &Table,
         budget: &mut Budget,
     ) -> Result<Groups, Stopped> {
-        let lender = Lender::new(paging.domain, paging.domain);
+        let lender = Lender::own(paging.domain);
         let mut used = Groups::NONE;
         budget.charge(8);
         for (number, sixteen) in groups(table).enumerate() {
@@ -407,7 +433,6 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
                     continue;
                 }
                 match self.check_mapping(paging, lender, entry) {
-                    Ok(stored) if stored == entry => {}
                     Ok(stored) => place.store(stored, Ordering::Relaxed),
                     Err(refusal) => {
                         self.demote_bottom(table, Groups::ALL, number * 16 + offset);
@@ -430,12 +455,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         lender: Lender,
         entry: u64,
     ) -> Refused<u64> {
-        if entry & paging.l1_disallowed != 0 {
-            return refuse(
-                Errno::EINVAL,
-                "a mapping sets bits that are not the domain's to set",
-            );
-        }
+        paging.check_l1(entry)?;
         self.take_mapped(paging.domain, lender, adjust_l1(entry))
     }
 }

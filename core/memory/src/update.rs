@@ -96,8 +96,10 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         let Some(page) = self.frames.get(update.table) else {
             return Ok(self.write_plain(paging, update)?);
         };
-        match page.is_validated_table(paging.domain) {
-            Some(PageType::L1) => Ok(self.update_l1(paging, page, update)?),
+        if page.is_live(PageType::L1, paging.domain) {
+            return Ok(self.update_l1(paging, page, update)?);
+        }
+        match page.live_table(paging.domain) {
             Some(page_type) => self.update_upper(paging, page, page_type, update, budget),
             None => Ok(self.write_plain(paging, update)?),
         }
@@ -138,12 +140,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             }
             return Ok(Updated::at(Level::L1, update, old, value));
         }
-        if value & paging.l1_disallowed != 0 {
-            return refuse(
-                Errno::EINVAL,
-                "a mapping sets bits that are not the domain's to set",
-            );
-        }
+        paging.check_l1(value)?;
         let new = adjust_l1(value);
         let lender = Lender::new(paging.domain, update.page_owner);
         let current = self.memory.read(update.table, update.index);
