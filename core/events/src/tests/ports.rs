@@ -310,6 +310,7 @@ fn pollers_wake_once_and_masked_events_count() {
         ]
     );
     assert_eq!(begin(3, &[port]), Polling::Ready);
+    assert!(!guest.table.poll_end(VcpuId(3)), "a ready poll is over");
     assert_eq!(guest.send(port), []);
     let refused = guest
         .table

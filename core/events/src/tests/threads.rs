@@ -122,3 +122,34 @@ fn connecting_and_closing_from_both_sides_ends_clean() {
         }
     }
 }
+
+#[test]
+fn two_binders_of_one_port_do_not_both_get_it() {
+    let (near, far) = (Guest::new(1, 1, 1023), Guest::new(2, 1, 1023));
+    let turn = AtomicU32::new(0);
+    let waiting = AtomicU32::new(0);
+    let bind = |round: u32| {
+        // Both arrive, then both go: the last to arrive lets the other off.
+        turn.fetch_add(1, SeqCst);
+        while turn.load(SeqCst) < round * 2 {
+            std::hint::spin_loop();
+        }
+        let target = Port(waiting.load(SeqCst));
+        let bound = near.table.bind_interdomain(&near.info, &far.table, target);
+        bound.ok().map(|(port, effects)| {
+            effects.for_each(drop);
+            port
+        })
+    };
+    for round in 1..=ROUNDS / 10 {
+        let port = far.table.alloc_unbound(near.table.domain()).unwrap();
+        waiting.store(port.0, SeqCst);
+        let bound = std::thread::scope(|scope| {
+            let other = scope.spawn(|| bind(round));
+            [bind(round), other.join().unwrap()]
+        });
+        assert_eq!(bound.iter().flatten().count(), 1);
+        near.close(bound.into_iter().flatten().next().unwrap());
+        far.close(port);
+    }
+}

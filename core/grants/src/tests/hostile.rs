@@ -1,11 +1,13 @@
 //! Shared frames that change between any two accesses: nothing loops, and every pin is given back.
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use vocabulary::{DomainId, GrantRef, Mfn, VcpuId};
 use xen_abi::grant_table::GTF_permit_access;
 
+use super::mock::Frame;
 use crate::{CopyAccess, GrantTable, MapRequest, Maptrack, SharedFrame, Status};
 
 /// A frame whose every word is a fresh lie, from a seed, that is likely enough to look like an entry.
@@ -73,6 +75,102 @@ impl SharedFrame for Restless {
     fn fetch_and(&self, _: usize, _: u32) -> u32 {
         0
     }
+}
+
+/// A frame that lets a test act at the moment of an access.
+struct Watched {
+    frame: Frame,
+    /// Called once, before the first write to the frame after it was set.
+    action: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+}
+
+impl Watched {
+    fn act(&self) {
+        let action = self.action.lock().unwrap().take();
+        action.into_iter().for_each(|action| action());
+    }
+}
+
+impl SharedFrame for Watched {
+    fn load(&self, offset: usize) -> u32 {
+        self.frame.load(offset)
+    }
+    fn store(&self, offset: usize, value: u32) {
+        self.act();
+        self.frame.store(offset, value);
+    }
+    fn compare_exchange(&self, offset: usize, current: u32, new: u32) -> Result<u32, u32> {
+        self.act();
+        self.frame.compare_exchange(offset, current, new)
+    }
+    fn fetch_or(&self, offset: usize, bits: u32) -> u32 {
+        self.act();
+        self.frame.fetch_or(offset, bits)
+    }
+    fn fetch_and(&self, offset: usize, bits: u32) -> u32 {
+        self.frame.fetch_and(offset, bits)
+    }
+}
+
+/// A table with one shared frame, the frame, and what to do at the next write to any of its frames.
+#[allow(clippy::type_complexity, reason = "a test's three parts")]
+fn watched(
+    version: u32,
+) -> (
+    Arc<GrantTable<Watched>>,
+    Frame,
+    Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+) {
+    let table = Arc::new(GrantTable::new(DomainId(1), 1).unwrap());
+    let action = Arc::new(Mutex::new(None));
+    let make = || {
+        Some(Watched {
+            frame: Frame::new(),
+            action: action.clone(),
+        })
+    };
+    table.grow(1, make).unwrap();
+    table.set_version(version, make).unwrap();
+    let frame = table.frame(0).unwrap().frame.clone();
+    (table, frame, action)
+}
+
+#[test]
+fn an_entry_taken_back_while_it_is_being_marked_is_refused() {
+    for (version, words) in [(1, 2), (2, 4)] {
+        let (table, frame, action) = watched(version);
+        let track = Maptrack::new(DomainId(2), 1, 1).unwrap();
+        let index = 9 * words;
+        frame.0[index].store(u32::from(GTF_permit_access) | 2 << 16, SeqCst);
+        let guest = frame.clone();
+        let take_back = move || guest.0[index].store(0, SeqCst);
+        *action.lock().unwrap() = Some(Box::new(take_back));
+        let begun = table.begin_map(&track, VcpuId(0), request(9, false));
+        assert_eq!(begun.err().unwrap().status, Status::General);
+        let statuses = table.status_frame(0).map_or(0, |page| page.frame.load(16));
+        assert_eq!((frame.0[index].load(SeqCst), statuses), (0, 0));
+        assert!(table.is_idle());
+    }
+}
+
+#[test]
+fn nobody_gets_in_while_the_version_changes() {
+    let (table, frame, action) = watched(1);
+    frame.0[18].store(u32::from(GTF_permit_access) | 2 << 16, SeqCst);
+    let seen = Arc::new(Mutex::new(None));
+    let (inner, answer) = (table.clone(), seen.clone());
+    *action.lock().unwrap() = Some(Box::new(move || {
+        let begun = inner.begin_copy(DomainId(2), GrantRef(9), false);
+        *answer.lock().unwrap() = begun.err().map(|denied| denied.status);
+    }));
+    let make = || {
+        Some(Watched {
+            frame: Frame::new(),
+            action: action.clone(),
+        })
+    };
+    table.set_version(2, make).unwrap();
+    assert_eq!(*seen.lock().unwrap(), Some(Status::Again));
 }
 
 fn request(reference: u32, readonly: bool) -> MapRequest {
