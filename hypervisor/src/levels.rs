@@ -4,14 +4,20 @@
 pub const DOMAINS: u32 = 2;
 /// A domain's grant table set-up.
 pub const GRANTS: u32 = 4;
+/// Giving vCPUs their first context.
+pub const INITIALISING: u32 = 6;
 /// A domain's page tables.
 pub const PAGING: u32 = 8;
 /// A second domain's page tables, where two are needed (in the order of their numbers).
 pub const PAGING_SECOND: u32 = 9;
 /// A domain's list of pages.
 pub const PAGE_LIST: u32 = 12;
-/// Physical interrupts.
+/// A domain's physical interrupts, by its own numbers.
+pub const PIRQS: u32 = 13;
+/// One interrupt line of the machine.
 pub const INTERRUPTS: u32 = 14;
+/// Processors' vector tables.
+pub const VECTORS: u32 = 15;
 /// A vCPU's small state: saved registers, descriptor frames.
 pub const VCPU: u32 = 16;
 /// The scheduler.

@@ -12,6 +12,7 @@ use xen_abi::xen::{VIRQ_TIMER, VMASST_TYPE_runstate_update_flag};
 
 use crate::timers::{Purpose, Timer};
 use crate::vcpu::Vcpu;
+use crate::watchdog::Watchdogs;
 use crate::{clock, events, levels};
 
 /// Address of an area that the guest did not register.
@@ -27,6 +28,8 @@ pub struct VcpuTime {
     pub poll: Timer,
     /// It waits in `SCHEDOP_poll`.
     pub is_polling: AtomicBool,
+    /// The domain's watchdogs, where this is its first vCPU.
+    pub watchdogs: Watchdogs,
     periodic: Timer,
     /// Nanoseconds between ticks; zero for no ticks.
     period: AtomicU64,
@@ -55,6 +58,7 @@ impl VcpuTime {
             singleshot: Timer::new(Purpose::Singleshot),
             poll: Timer::new(Purpose::Poll),
             is_polling: AtomicBool::new(false),
+            watchdogs: Watchdogs::new(),
             periodic: Timer::new(Purpose::Periodic),
             period: AtomicU64::new(FIRST_PERIOD),
             next_tick: AtomicU64::new(0),
@@ -71,6 +75,7 @@ impl VcpuTime {
         for timer in [&self.singleshot, &self.poll, &self.periodic] {
             timer.forget();
         }
+        self.watchdogs.forget();
     }
 }
 
@@ -164,17 +169,21 @@ pub fn forget_told(vcpu: &Vcpu) {
     vcpu.time.told.store(1, Relaxed);
 }
 
-/// `VCPUOP_register_vcpu_time_memory_area`: shows the clock at `address` from now on. The caller is a vCPU of
-/// the same domain, in its kernel.
+/// `VCPUOP_register_vcpu_time_memory_area`: shows the clock at `address` from now on, or nowhere if
+/// it is 0. The caller is a vCPU of the same domain, in its kernel.
 pub fn register_time_area(vcpu: &Vcpu, address: u64) {
-    vcpu.time.time_area.store(address, Relaxed);
+    vcpu.time.time_area.store(if address == 0 { NONE } else { address }, Relaxed);
     publish(vcpu);
     // A vCPU that maps something else there is shown it when it runs.
     forget_told(vcpu);
 }
 
-/// `VCPUOP_register_runstate_memory_area`: shows the runstate at `address` from now on.
+/// `VCPUOP_register_runstate_memory_area`: shows the runstate at `address` from now on, or
+/// nowhere if it is 0.
 pub fn register_runstate_area(vcpu: &Vcpu, address: u64, now: &RunstateFields) {
+    if address == 0 {
+        return vcpu.time.runstate_area.store(NONE, Release);
+    }
     vcpu.time.runstate_area.store(address, Release);
     let _ = AreaRecord(address).store(now);
 }
