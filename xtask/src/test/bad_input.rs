@@ -141,10 +141,17 @@ fn shows(context: &Context, test: &str, mistake: &Mistake) -> Result<()> {
 /// Waits for the one line with all the words.
 fn says_so(emulator: &mut Emulator, words: &[&str]) -> Result<()> {
     loop {
-        let line = emulator
-            .wait_for(&[""], LIMIT)
-            .with_context(|| format!("no line that speaks of {}", words.join(", ")))?
-            .text;
+        let Ok(line) = emulator.wait_for(&[""], LIMIT) else {
+            let last = emulator
+                .lines()
+                .pop()
+                .map_or(String::new(), |line| line.text);
+            bail!(
+                "no line says '{}'; the last one: {last}",
+                words.join("', '")
+            );
+        };
+        let line = line.text;
         // The command line is echoed; an echo of the mistake is no message about it.
         let echo = line.contains("com1=");
         let text = line.to_lowercase();
@@ -233,11 +240,16 @@ fn elf_kernel(feature: Option<&str>) -> Vec<u8> {
 }
 
 /// Notes of a para-virtualized kernel that requires `feature` (`public/elfnote.h`: GUEST_OS 6,
-/// XEN_VERSION 5, FEATURES 10).
+/// XEN_VERSION 5, LOADER 8, FEATURES 10).
 fn notes(feature: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let required = format!("!{feature}");
-    for (kind, text) in [(6_u32, "test"), (5, "xen-3.0"), (10, required.as_str())] {
+    for (kind, text) in [
+        (6_u32, "test"),
+        (5, "xen-3.0"),
+        (8, "generic"),
+        (10, required.as_str()),
+    ] {
         let length = u32::try_from(text.len() + 1).unwrap_or(0);
         for value in [4, length, kind] {
             bytes.extend(value.to_le_bytes());
