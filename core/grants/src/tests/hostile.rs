@@ -77,11 +77,14 @@ impl SharedFrame for Restless {
     }
 }
 
+/// What a test does at the moment of an access, once.
+type Action = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
 /// A frame that lets a test act at the moment of an access.
 struct Watched {
     frame: Frame,
     /// Called once, before the first write to the frame after it was set.
-    action: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    action: Action,
 }
 
 impl Watched {
@@ -113,14 +116,7 @@ impl SharedFrame for Watched {
 }
 
 /// A table with one shared frame, the frame, and what to do at the next write to any of its frames.
-#[allow(clippy::type_complexity, reason = "a test's three parts")]
-fn watched(
-    version: u32,
-) -> (
-    Arc<GrantTable<Watched>>,
-    Frame,
-    Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
-) {
+fn watched(version: u32) -> (Arc<GrantTable<Watched>>, Frame, Action) {
     let table = Arc::new(GrantTable::new(DomainId(1), 1).unwrap());
     let action = Arc::new(Mutex::new(None));
     let make = || {
