@@ -9,7 +9,7 @@ use xen_abi::sched::SHUTDOWN_watchdog;
 use crate::domain::Domain;
 use crate::timers::{Purpose, Timer};
 use crate::vcpu::Vcpu;
-use crate::{clock, power, schedule};
+use crate::{clock, power};
 
 /// Watchdogs of a domain. They are kept with its first vCPU.
 pub struct Watchdogs([Watchdog; 2]);
@@ -73,7 +73,6 @@ pub fn set(first: &Vcpu, id: u32, seconds: u32) -> Refused<u64> {
 pub fn expired(domain: &Domain, number: u8) {
     if domain.mark_shut_down(SHUTDOWN_watchdog as u8) {
         crate::guest_log!(Warning, "domain {}: watchdog {} was not renewed in time", domain.id, number + 1);
-        schedule::stop_domain(domain);
         power::domain_ended(domain, SHUTDOWN_watchdog as u8);
     }
 }

@@ -15,7 +15,7 @@ macro_rules! with_hypercalls {
             3 Done stack_switch;
             4 Done set_callbacks;
             5 Done fpu_taskswitch;
-            6 Missing sched_op_compat, "superseded by sched_op in 3.0.2";
+            6 Done sched_op_compat, "superseded by sched_op in 3.0.2";
             7 Done platform_op: PlatformOp;
             8 Done set_debugreg;
             9 Done get_debugreg;

@@ -17,6 +17,7 @@ pub mod nmi_op;
 pub mod physdev_op;
 pub mod platform_op;
 pub mod sched_op;
+pub mod sched_op_compat;
 pub mod set_callbacks;
 pub mod set_debugreg;
 pub mod set_gdt;

@@ -24,8 +24,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         SchedOp::Block => block(vcpu),
         SchedOp::Shutdown => {
             let request = guest::read::<SchedShutdown>(structure)?;
-            crash::end(vcpu, request.reason as u8);
-            schedule::stop_domain(&vcpu.domain);
+            shut_down(vcpu, request.reason as u8);
         }
         SchedOp::ShutdownCode => {
             let request = guest::read::<SchedShutdown>(structure)?;
@@ -53,6 +52,11 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         }
     }
     Ok(0)
+}
+
+/// `SCHEDOP_shutdown`: ends the caller's domain.
+pub fn shut_down(vcpu: &Vcpu, reason: u8) {
+    crash::end(vcpu, reason);
 }
 
 /// `SCHEDOP_block`: takes events from now on, and waits for one.
@@ -120,7 +124,6 @@ fn shut_down_other(vcpu: &Vcpu, id: DomainId, reason: u8) -> Refused<()> {
     };
     authority::control(vcpu)?;
     if domain.mark_shut_down(reason) {
-        schedule::stop_domain(&domain);
         power::domain_ended(&domain, reason);
     }
     Ok(())

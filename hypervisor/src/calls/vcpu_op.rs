@@ -132,7 +132,6 @@ fn down(own: &Vcpu, vcpu: &Vcpu) {
         schedule::down(vcpu);
     } else {
         crash::end(own, SHUTDOWN_poweroff as u8);
-        schedule::stop_domain(&own.domain);
     }
 }
 
