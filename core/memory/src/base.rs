@@ -64,11 +64,35 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
         self.take_table(paging, mfn, Level::L4, budget)
     }
 
-    /// Gives back what [`take_base`](Self::take_base) took; demotion may be left over.
+    /// Gives back what [`take_base`](Self::take_base) took; demotion may be left over. With
+    /// [`Stop::Again`](crate::Stop::Again) it still is a base: call again.
     #[inline]
     pub fn release_base(&self, paging: &mut Paging, mfn: Mfn, budget: &mut Budget) -> Attempt<()> {
         self.finish(paging, budget)?;
         self.put_table_or_leave(paging, mfn, Level::L4, budget);
+        Ok(())
+    }
+
+    /// Exchanges a vCPU's base pointer, or takes its first (`old` is `None`), or ends it (`new` is `None`): `new`
+    /// is taken, `load` makes every CPU that has `old` loaded leave it, `old` is given back. Unless the answer
+    /// is `Ok` nothing changed and `load` was not called.
+    #[inline]
+    pub fn replace_base(
+        &self,
+        paging: &mut Paging,
+        old: Option<Mfn>,
+        new: Option<Mfn>,
+        load: impl FnOnce(),
+        budget: &mut Budget,
+    ) -> Attempt<()> {
+        self.finish(paging, budget)?;
+        if let Some(new) = new {
+            self.take_table(paging, new, Level::L4, budget)?;
+        }
+        load();
+        if let Some(old) = old {
+            self.put_table_or_leave(paging, old, Level::L4, budget);
+        }
         Ok(())
     }
 

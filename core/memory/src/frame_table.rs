@@ -88,8 +88,9 @@ impl<'t> FrameTable<'t> {
     /// Makes a free frame `owner`'s, with the one reference that ownership is. The caller has just had the
     /// frame from the allocator (nobody else knows it) and, for a domain, puts it on the domain's list
     /// ([`DomainPages::insert`](crate::DomainPages::insert)). Flushes translations of its former life.
-    /// `owner` [`DomainId::INVALID`] makes it the hypervisor's own, which no domain can map until it is
-    /// shared ([`share_with_guest`](Self::share_with_guest)).
+    /// Both [`DomainId::XEN`] and [`DomainId::INVALID`] make it the hypervisor's own, which no domain, whatever
+    /// it may name, can map until it is shared ([`share_with_guest`](Self::share_with_guest)): its owner is
+    /// `INVALID`.
     pub fn assign<H: Host>(&self, mfn: Mfn, owner: DomainId, host: &H) -> Refused<()> {
         let Some(page) = self.get(mfn) else {
             return refuse(Errno::EINVAL, "the frame is no RAM");
@@ -104,10 +105,9 @@ impl<'t> FrameTable<'t> {
         }
         page.kind.store(0, Ordering::Relaxed);
         page.links.store(u64::MAX, Ordering::Relaxed); // On no list.
-        let own = if owner == DomainId::INVALID {
-            HYPERVISOR
-        } else {
-            0
+        let (owner, own) = match owner {
+            DomainId::XEN | DomainId::INVALID => (DomainId::INVALID, HYPERVISOR),
+            owner => (owner, 0),
         };
         let byte = state & !(OWNER | FREE | COUNT | FOREIGN | ALLOCATED | HYPERVISOR);
         let live = byte | owner_bits(owner) | ALLOCATED | own | 1;

@@ -6,6 +6,7 @@
     clippy::expect_used
 )]
 
+mod holders;
 mod interruption;
 mod lists;
 mod machine;
@@ -16,3 +17,4 @@ mod references;
 mod rules;
 mod stress;
 mod teardown;
+mod tree;

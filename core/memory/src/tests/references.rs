@@ -137,4 +137,11 @@ fn the_hypervisors_own_frames_come_and_go() {
     let freed = frames.release_own(Mfn(HYPERVISOR_FRAME), 1).unwrap();
     let mfn = frames.into_free(freed);
     assert!(machine.page(mfn.0).is_free());
+    // Naming the hypervisor does not make its frames anyone's to map.
+    frames.assign(mfn, DomainId::XEN, &machine).unwrap();
+    assert!(machine.page(mfn.0).is_hypervisors());
+    assert!(frames.take(mfn, DomainId::XEN).is_err());
+    assert!(frames
+        .share_with_guest(mfn, GUEST, crate::Sharing::Writable)
+        .is_ok());
 }
