@@ -10,21 +10,21 @@ operations! {
         Done ApicRead = PHYSDEVOP_apic_read;
         Done ApicWrite = PHYSDEVOP_apic_write;
         Done AllocIrqVector = PHYSDEVOP_alloc_irq_vector;
-        Done FreeIrqVector = PHYSDEVOP_free_irq_vector;
+        Refused FreeIrqVector = PHYSDEVOP_free_irq_vector, "vectors are the hypervisor's own";
         Done Eoi = PHYSDEVOP_eoi;
         Done MapPirq = PHYSDEVOP_map_pirq => PirqType;
         Done UnmapPirq = PHYSDEVOP_unmap_pirq;
         Done ManagePciAdd = PHYSDEVOP_manage_pci_add;
         Done ManagePciRemove = PHYSDEVOP_manage_pci_remove;
         Done PirqEoiGmfnV1 = PHYSDEVOP_pirq_eoi_gmfn_v1;
-        Missing RestoreMsi = PHYSDEVOP_restore_msi, "with sleep states";
+        Done RestoreMsi = PHYSDEVOP_restore_msi;
         Done ManagePciAddExt = PHYSDEVOP_manage_pci_add_ext;
         Done SetupGsi = PHYSDEVOP_setup_gsi;
         Done GetFreePirq = PHYSDEVOP_get_free_pirq;
         Done PciMmcfgReserved = PHYSDEVOP_pci_mmcfg_reserved;
         Done PciDeviceAdd = PHYSDEVOP_pci_device_add;
         Done PciDeviceRemove = PHYSDEVOP_pci_device_remove;
-        Missing RestoreMsiExt = PHYSDEVOP_restore_msi_ext, "with sleep states";
+        Done RestoreMsiExt = PHYSDEVOP_restore_msi_ext;
         Done PirqEoiGmfnV2 = PHYSDEVOP_pirq_eoi_gmfn_v2;
         Missing DbgpOp = PHYSDEVOP_dbgp_op, "with a USB debug console";
         Done PrepareMsix = PHYSDEVOP_prepare_msix;
@@ -37,7 +37,7 @@ operations! {
         Done Gsi = MAP_PIRQ_TYPE_GSI;
         Refused Unknown = MAP_PIRQ_TYPE_UNKNOWN, "names no interrupt";
         Done MsiSegment = MAP_PIRQ_TYPE_MSI_SEG;
-        Done MultiMsi = MAP_PIRQ_TYPE_MULTI_MSI;
+        Done MultiMsi = MAP_PIRQ_TYPE_MULTI_MSI, "one message; more need interrupt remapping";
     }
 
     /// Operations of `platform_op` that are done.
@@ -53,8 +53,8 @@ operations! {
         Done FirmwareInfo = XENPF_firmware_info => FirmwareInfoType;
         Done EnterAcpiSleep = XENPF_enter_acpi_sleep, "power off; no suspend to memory";
         Missing ChangeFreq = XENPF_change_freq, "no user";
-        Done Getidletime = XENPF_getidletime;
-        Done SetProcessorPminfo = XENPF_set_processor_pminfo => PowerInfoType;
+        Missing Getidletime = XENPF_getidletime;
+        Missing SetProcessorPminfo = XENPF_set_processor_pminfo => PowerInfoType;
         Done GetCpuinfo = XENPF_get_cpuinfo;
         Missing CpuOnline = XENPF_cpu_online;
         Missing CpuOffline = XENPF_cpu_offline;
@@ -105,9 +105,9 @@ operations! {
 
     /// Kinds of `XENPF_set_processor_pminfo` that are done.
     PowerInfoType in platform_power {
-        Done Cx = XEN_PM_CX, "taken and kept";
-        Done Px = XEN_PM_PX, "taken and kept";
+        Missing Cx = XEN_PM_CX;
+        Missing Px = XEN_PM_PX;
         Missing Tx = XEN_PM_TX;
-        Done Pdc = XEN_PM_PDC;
+        Missing Pdc = XEN_PM_PDC;
     }
 }
