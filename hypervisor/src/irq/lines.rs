@@ -1,0 +1,327 @@
+//! The machine's interrupt lines: where each goes, who gets it, and what is owed to its controller.
+//!
+//! A level-triggered line is masked when it arrives and unmasked when its guest says that the device was served, so
+//! that the processor owes nothing meanwhile. An edge-triggered one, a message above all, is done with at once.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use hw::ioapic::{IoApics, Route};
+use hw::percpu::PerCpu;
+use hw::sync::SpinLock;
+use hw::apic;
+use spin::Once;
+use vocabulary::{refuse, DomainId, Errno, Refused, VcpuId};
+
+use super::messages::Wire;
+use super::vectors::{self, Place};
+use crate::{domains, events, levels, processors};
+
+/// Lines of messages there can be for each processor, and in any case.
+const MESSAGES_EACH: usize = 64;
+const MESSAGES_LEAST: usize = 256;
+/// Interrupts in a row that find the vCPU on another processor before the line follows it there.
+const PATIENCE: u8 = 16;
+/// The highest APIC number that a line can be sent to without interrupt remapping.
+const HIGHEST_APIC: u32 = 254;
+
+/// Who gets a line's interrupts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Nobody: the line is masked.
+    Nobody,
+    /// The hypervisor's console.
+    Console,
+    /// A domain, by its own number of the line; the vCPU is the one that is told.
+    Guest {
+        /// The domain.
+        domain: DomainId,
+        /// Its number.
+        pirq: u32,
+        /// The vCPU.
+        vcpu: VcpuId,
+    },
+}
+
+/// What raises a line.
+#[derive(Clone, Copy, Debug)]
+pub enum Source {
+    /// A pin of an I/O APIC.
+    Pin {
+        /// The global system interrupt.
+        gsi: u32,
+        /// Level-triggered.
+        level: bool,
+        /// Active low.
+        low: bool,
+        /// Dom0 said how it is wired.
+        set_up: bool,
+    },
+    /// A device's message.
+    Message(Wire),
+    /// Nothing: the line is free.
+    None,
+}
+
+/// One line.
+#[derive(Debug)]
+pub struct Line {
+    /// What raises it.
+    pub source: Source,
+    /// Who gets it.
+    pub owner: Owner,
+    /// Where it is sent.
+    place: Option<Place>,
+    /// Where it was sent before: an interrupt may still be on its way there.
+    previous: Option<Place>,
+    /// It arrived, is masked, and waits for the guest to end it.
+    in_service: bool,
+    /// Interrupts in a row that found the vCPU elsewhere.
+    misplaced: u8,
+}
+
+static LINES: Once<Box<[SpinLock<Line, { levels::INTERRUPTS }>]>> = Once::new();
+static CONTROLLERS: SpinLock<Option<IoApics>, { levels::BOARD }> = SpinLock::new(None);
+static PINS: Once<u32> = Once::new();
+
+/// Makes the lines: the pins of the controllers, then messages.
+pub fn initialise(controllers: Option<IoApics>) {
+    let pins = controllers.as_ref().map_or(0, IoApics::gsi_count);
+    let wiring = |gsi| controllers.as_ref().map_or((false, false), |it| it.default_wiring(gsi));
+    let messages = (MESSAGES_EACH * hw::percpu::MAX_CPUS / 8).max(MESSAGES_LEAST);
+    let mut lines = Vec::new();
+    for gsi in 0..pins {
+        let (low, level) = wiring(gsi);
+        lines.push(SpinLock::new(Line::new(Source::Pin { gsi, level, low, set_up: false })));
+    }
+    lines.extend((0..messages).map(|_| SpinLock::new(Line::new(Source::None))));
+    LINES.call_once(|| lines.into_boxed_slice());
+    PINS.call_once(|| pins);
+    *CONTROLLERS.lock() = controllers;
+}
+
+/// Lines that are pins; their numbers are the global system interrupts'.
+pub fn pins() -> u32 {
+    PINS.get().copied().unwrap_or(0)
+}
+
+/// All lines.
+pub fn count() -> u32 {
+    LINES.get().map_or(0, |lines| lines.len() as u32)
+}
+
+/// Runs `work` with the controllers.
+pub fn with_controllers<R>(work: impl FnOnce(&mut IoApics) -> R) -> Option<R> {
+    CONTROLLERS.lock().as_mut().map(work)
+}
+
+/// Runs `work` with a line.
+pub fn with<R>(number: u16, work: impl FnOnce(&mut Line) -> R) -> Option<R> {
+    let line = LINES.get()?.get(usize::from(number))?;
+    Some(work(&mut line.lock()))
+}
+
+/// Takes a free line for a message.
+pub fn take_message(wire: Wire) -> Refused<u16> {
+    let first = pins() as usize;
+    let lines = LINES.get().map_or(&[][..], |lines| lines.get(first..).unwrap_or(&[]));
+    for (offset, line) in lines.iter().enumerate() {
+        let mut line = line.lock();
+        if matches!(line.source, Source::None) {
+            *line = Line::new(Source::Message(wire));
+            return Ok((first + offset) as u16);
+        }
+    }
+    refuse(Errno::ENOSPC, "all lines for messages are in use")
+}
+
+/// What became of an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrived {
+    /// It is done with.
+    Done,
+    /// It is the console's.
+    Console,
+}
+
+/// An interrupt arrived here by a vector given to lines.
+pub fn arrived(vector: u8) -> Arrived {
+    let Some((place, number)) = vectors::line_here(vector) else {
+        apic::end_of_interrupt();
+        crate::log!(Debug, "an interrupt by vector {vector:#x}, which nothing uses");
+        return Arrived::Done;
+    };
+    let owner = with(number, |line| line.arrive(number, place));
+    match owner {
+        Some(Owner::Console) => Arrived::Console,
+        Some(Owner::Guest { domain, pirq, .. }) => {
+            domains::with(domain, |domain| events::raise_pirq(domain, pirq));
+            Arrived::Done
+        }
+        _ => Arrived::Done,
+    }
+}
+
+impl Line {
+    const fn new(source: Source) -> Self {
+        Self { source, owner: Owner::Nobody, place: None, previous: None, in_service: false, misplaced: 0 }
+    }
+
+    /// Whether its interrupts have to be ended by who gets them.
+    pub const fn needs_end(&self) -> bool {
+        matches!(self.source, Source::Pin { level: true, .. })
+    }
+
+    /// Does what the controllers are owed for an interrupt that arrived at `place`; gives who gets it.
+    fn arrive(&mut self, number: u16, place: Place) -> Owner {
+        let is_late = self.place != Some(place);
+        if let Source::Pin { gsi, level: true, .. } = self.source {
+            self.in_service = true;
+            with_controllers(|it| it.mask(gsi));
+            apic::end_of_interrupt();
+            if is_late {
+                // The controller was told another vector meanwhile, so that the local APIC's word did not reach it.
+                with_controllers(|it| it.end(gsi));
+            }
+        } else {
+            apic::end_of_interrupt();
+        }
+        match self.owner {
+            Owner::Nobody => self.mask(),
+            Owner::Console => {}
+            Owner::Guest { domain, vcpu, .. } if !is_late => {
+                if let Some(previous) = self.previous.take() {
+                    vectors::give_back(previous);
+                }
+                self.follow(number, domain, vcpu);
+            }
+            Owner::Guest { .. } => {}
+        }
+        self.owner
+    }
+
+    /// Has the line follow its vCPU, once it found it elsewhere often enough.
+    fn follow(&mut self, number: u16, domain: DomainId, vcpu: VcpuId) {
+        let home = domains::with(domain, |domain| {
+            domain.vcpu(vcpu).map(|vcpu| vcpu.processor.load(core::sync::atomic::Ordering::Relaxed) as usize)
+        });
+        let Some(home) = home.flatten() else { return };
+        if home == PerCpu::current().index() {
+            self.misplaced = 0;
+            return;
+        }
+        self.misplaced = self.misplaced.saturating_add(1);
+        if self.misplaced >= PATIENCE {
+            self.misplaced = 0;
+            // Where the other processor has no vector free, the line stays.
+            let _ = self.send_to(number, home);
+        }
+    }
+
+    /// Sends the line to a processor from now on.
+    ///
+    /// # Errors
+    /// `ENOSPC`: the processor has no free vector.
+    pub fn send_to(&mut self, number: u16, processor: usize) -> Refused<()> {
+        let Some((processor, apic_id)) = reachable(processor) else {
+            return refuse(Errno::ENODEV, "no processor that interrupts can be sent to");
+        };
+        if self.place.is_some_and(|place| place.processor == processor) {
+            return Ok(());
+        }
+        // The same vector, where it is free, lets a message change its address only, in one step.
+        let wanted = self.place.map(|place| place.vector);
+        let Some(place) = vectors::take(processor, wanted, number) else {
+            return refuse(Errno::ENOSPC, "the processor has no free interrupt vector");
+        };
+        if let Some(older) = self.previous.take() {
+            vectors::give_back(older);
+        }
+        self.previous = self.place.replace(place);
+        match self.source {
+            Source::Pin { gsi, level, low, .. } => {
+                let was_routed = self.previous.is_some();
+                with_controllers(|it| match was_routed {
+                    true => it.redirect(gsi, place.vector, apic_id),
+                    false => it.route(gsi, Route { vector: place.vector, apic_id, low, level }),
+                });
+            }
+            Source::Message(wire) => wire.set(apic_id, place.vector),
+            Source::None => {}
+        }
+        Ok(())
+    }
+
+    /// Holds the line back.
+    pub fn mask(&mut self) {
+        match self.source {
+            Source::Pin { gsi, .. } => {
+                with_controllers(|it| it.mask(gsi));
+            }
+            Source::Message(wire) => wire.mask(true),
+            Source::None => {}
+        }
+    }
+
+    /// Lets the line through.
+    pub fn unmask(&mut self) {
+        match self.source {
+            Source::Pin { gsi, .. } => {
+                with_controllers(|it| it.unmask(gsi));
+            }
+            Source::Message(wire) => wire.mask(false),
+            Source::None => {}
+        }
+    }
+
+    /// Its owner served the device: a level-triggered line may come again.
+    pub fn end(&mut self) {
+        if self.in_service {
+            self.in_service = false;
+            self.unmask();
+        }
+    }
+
+    /// Gives the line to an owner: sent to a processor and let through.
+    pub fn bind(&mut self, number: u16, owner: Owner, processor: usize) -> Refused<()> {
+        if self.owner != Owner::Nobody {
+            return refuse(Errno::EBUSY, "the interrupt is in use");
+        }
+        self.send_to(number, processor)?;
+        self.owner = owner;
+        self.in_service = false;
+        self.misplaced = 0;
+        self.unmask();
+        Ok(())
+    }
+
+    /// Takes the line from its owner: masked, its vectors free.
+    pub fn unbind(&mut self) {
+        self.mask();
+        self.owner = Owner::Nobody;
+        self.in_service = false;
+        for place in [self.place.take(), self.previous.take()].into_iter().flatten() {
+            vectors::give_back(place);
+        }
+    }
+
+    /// Writes the message's destination once more, as after the device was reset.
+    pub fn restore(&mut self) {
+        let Source::Message(wire) = self.source else { return };
+        let Some((_, apic_id)) = self.place.and_then(|place| reachable(place.processor)) else { return };
+        if let Some(place) = self.place {
+            wire.set(apic_id, place.vector);
+            wire.mask(self.owner == Owner::Nobody);
+        }
+    }
+}
+
+/// A processor that interrupts can be sent to, and its APIC's number: the one asked for, else the boot processor.
+fn reachable(processor: usize) -> Option<(usize, u8)> {
+    let of = |index: usize| {
+        let runs = processors::online().contains(index) || index == 0;
+        let apic_id = PerCpu::apic_id_of(index).filter(|&id| runs && id <= HIGHEST_APIC)?;
+        Some((index, apic_id as u8))
+    };
+    of(processor).or_else(|| of(0))
+}
