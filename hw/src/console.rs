@@ -17,6 +17,9 @@ static SCREEN: AtomicBool = AtomicBool::new(false);
 /// Where early and emergency output goes from now on: a serial port's first I/O port, and the VGA text screen.
 pub fn set_outputs(serial: Option<u16>, screen: bool) {
     let port = serial.filter(|&base| Registers::at(base).present());
+    if let Some(base) = port {
+        Registers::at(base).set_if_unset();
+    }
     SERIAL.store(port.unwrap_or(0), Ordering::Relaxed);
     SCREEN.store(screen, Ordering::Relaxed);
 }

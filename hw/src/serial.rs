@@ -134,6 +134,15 @@ impl Registers {
         })
     }
 
+    /// Sets 8 bits at 115200 baud where neither firmware nor loader set the line.
+    pub(crate) fn set_if_unset(self) {
+        if self.read(LINE_CONTROL) == 0 {
+            let mut settings = LineSettings::at(self.base);
+            settings.baud = Some(115_200);
+            self.configure(&settings);
+        }
+    }
+
     /// Sends one byte, waiting for room; gives up on a port that never has any.
     pub(crate) fn send_polled(self, byte: u8) -> bool {
         for _ in 0..PATIENCE {

@@ -148,6 +148,9 @@ check_processor:
 // esi = what is missing. Says so on the first serial port and on the VGA text screen, and halts for good.
 refuse_processor:
     mov ebx, esi
+    mov dx, COM1 + 3
+    mov al, 3                           // 8 bits, should nobody have set the line
+    out dx, al
     mov edi, VGA_TEXT
     mov esi, offset refusal_start
     call print_text
@@ -159,7 +162,7 @@ refuse_processor:
     hlt
     jmp 2b
 
-// esi = zero-terminated text, edi = where on the VGA screen; edi moves on. The serial port keeps the loader's setting.
+// esi = zero-terminated text, edi = where on the VGA screen; edi moves on. The serial port keeps its speed.
 print_text:
     lodsb
     test al, al
