@@ -1,10 +1,11 @@
 //! Event channels between the guests' tables and the rest of the hypervisor: who is woken, who is interrupted.
 
-use events::{Closed, Closer, Effect, Effects, Forward, Sent};
-use vocabulary::{Port, VcpuId};
+use events::{Closed, Closer, Effect, Effects, Forward, Polling, Sent};
+use vocabulary::{Port, Refused, VcpuId};
 
 use crate::domain::Domain;
 use crate::event_pages::Info;
+use crate::vcpu::Vcpu;
 use crate::{domains, irq, schedule};
 
 /// Carries out what a delivery wants done in `domain`.
@@ -30,7 +31,7 @@ pub fn carry_out(domain: &Domain, effects: Effects<'_>) {
 #[inline]
 fn notify(domain: &Domain, id: VcpuId) {
     if let Some(vcpu) = domain.vcpu(id) {
-        schedule::kick(vcpu);
+        schedule::wake(vcpu);
     }
 }
 
@@ -67,7 +68,7 @@ pub fn raise_pirq(domain: &Domain, pirq: u32) -> bool {
 }
 
 /// Closes a port and tells whoever has to know.
-pub fn close(domain: &Domain, port: Port, closer: Closer) -> vocabulary::Refused<()> {
+pub fn close(domain: &Domain, port: Port, closer: Closer) -> Refused<()> {
     let closed = domain.events.close(&Info(domain), port, closer)?;
     after_close(domain, closed);
     Ok(())
@@ -84,4 +85,15 @@ fn after_close(domain: &Domain, closed: Closed) {
             other.events.peer_closed(news);
         }
     }
+}
+
+/// Begins the vCPU's wait for one of `ports` (`SCHEDOP_poll`).
+pub fn poll_begin(vcpu: &Vcpu, ports: &[Port]) -> Refused<Polling> {
+    vcpu.domain.events.poll_begin(&Info(&vcpu.domain), vcpu.id, ports)
+}
+
+/// The vCPU's `vcpu_info` moved: it looks at everything once.
+pub fn info_moved(vcpu: &Vcpu) {
+    let domain = &vcpu.domain;
+    carry_out(domain, domain.events.info_moved(&Info(domain), vcpu.id));
 }

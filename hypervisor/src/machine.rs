@@ -121,7 +121,7 @@ pub fn keep_ram(first: Mfn, count: u64) {
         let frame = first.plus(number);
         table.add_ram(frame);
         // A frame added just now is free, so it can be assigned.
-        let _ = table.assign(frame, DomainId::XEN, &Machine);
+        let _ = table.assign(frame, DomainId::INVALID, &Machine);
     }
 }
 
@@ -143,7 +143,7 @@ pub fn take_own(order: u32) -> Option<Mfn> {
     let table = frames();
     for frame in allocation.all() {
         Window::open(frame).clear();
-        table.assign(frame, DomainId::XEN, &Machine).ok()?;
+        table.assign(frame, DomainId::INVALID, &Machine).ok()?;
     }
     Some(allocation.first)
 }
@@ -171,7 +171,7 @@ pub fn give_back_adjacent(first: Mfn, count: u64) {
 /// Gives the hypervisor's own frame back.
 pub fn give_back_own(frame: Mfn) {
     let table = frames();
-    if let Some(freed) = table.release(frame, hw::tlb::stamp) {
+    if let Some(freed) = table.release_own(frame, hw::tlb::stamp()) {
         give_back(table.into_free(freed), 0);
     }
 }

@@ -43,12 +43,14 @@ mod processors;
 mod refusals;
 mod registers;
 mod schedule;
+mod switcher;
 mod table_writes;
 mod timers;
 mod traps;
 mod vcpu;
 mod vcpu_time;
 mod vcpus;
+mod watchdog;
 mod work;
 
 hw::entry!(boot::start);

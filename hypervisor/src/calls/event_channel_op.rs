@@ -73,9 +73,6 @@ fn resolve(vcpu: &Vcpu, id: DomainId) -> DomainId {
 
 fn unmask(domain: &Domain, port: Port) -> Refused<()> {
     glue::carry_out(domain, domain.events.unmask(&Info(domain), port)?);
-    if let Some(Binding::Pirq(pirq)) = domain.events.channel(port).map(|channel| channel.binding) {
-        irq::unmasked(domain, pirq);
-    }
     Ok(())
 }
 
