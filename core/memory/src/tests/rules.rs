@@ -7,6 +7,7 @@ use super::tree::*;
 use crate::entry::*;
 use crate::page_info::Level;
 use crate::paging::Paging;
+use crate::reference::PageRef;
 use crate::update::{EntryUpdate, Mode};
 
 #[test]
@@ -212,6 +213,29 @@ fn frames_of_others_need_their_name() {
     );
     // Tables of another domain are not to be changed at all.
     refused(update(&machine, &mut paging, 25, 0, 0), Errno::EINVAL);
+}
+
+#[test]
+fn a_foreign_mapping_is_remembered_after_it_went() {
+    for (named, stale) in [
+        (true, crate::Stale::Anywhere),
+        (false, crate::Stale::OfDomain(OTHER)),
+    ] {
+        let (machine, mut paging) = tree();
+        let mut others = Paging::new(OTHER);
+        let mmu = machine.mmu();
+        if named {
+            let entry = map(26, PRESENT | WRITE);
+            update_as(&machine, &mut paging, L1, 0, entry, OTHER).unwrap();
+            update(&machine, &mut paging, L1, 0, 0).unwrap();
+        } else {
+            let own = PageRef::acquire(machine.frames(), &machine, Mfn(26), OTHER).unwrap();
+            drop(own.writable().unwrap());
+        }
+        mmu.pin(&mut others, Mfn(26), Level::L1, &mut budget())
+            .unwrap();
+        assert_eq!(*machine.flushes.lock().unwrap(), [stale]);
+    }
 }
 
 #[test]
