@@ -13,6 +13,9 @@ use object::elf;
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
 use object::{Endianness, Object, ObjectSymbol, SymbolKind};
 
+#[cfg(test)]
+mod tests;
+
 /// What virtual addresses of names count from: the image's link address, `hw::layout::IMAGE_BASE`.
 const IMAGE_BASE: u64 = 0xffff_82d0_0000_0000;
 const PAGE: u64 = 4096;
