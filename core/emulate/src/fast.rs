@@ -64,12 +64,25 @@ enum Address {
     FromEnd(u64),
 }
 
-/// What an opcode does, and how wide.
+/// What an opcode does, before its extension is looked at.
 enum Form {
     Exchange,
     And,
     Store,
     StoreImmediate,
+}
+
+impl Form {
+    /// The form of an opcode. Stores cannot be locked.
+    const fn of(opcode: u8, locked: bool) -> Option<Self> {
+        match opcode {
+            0x86 | 0x87 => Some(Self::Exchange),
+            0x80 | 0x81 | 0x83 => Some(Self::And),
+            0x88 | 0x89 if !locked => Some(Self::Store),
+            0xc6 | 0xc7 if !locked => Some(Self::StoreImmediate),
+            _ => None,
+        }
+    }
 }
 
 /// Decodes `bytes` if it is one of the hot forms. The result's address is where it would write, not checked yet.
@@ -88,13 +101,7 @@ pub(crate) fn decode(bytes: &[u8], registers: &impl Registers) -> Option<PageTab
         rex = Rex::from_byte(opcode);
         opcode = bytes.byte()?;
     }
-    let form = match opcode {
-        0x86 | 0x87 => Form::Exchange,
-        0x80 | 0x81 | 0x83 => Form::And,
-        0x88 | 0x89 if !locked => Form::Store,
-        0xc6 | 0xc7 if !locked => Form::StoreImmediate,
-        _ => return None,
-    };
+    let form = Form::of(opcode, locked)?;
     let width = match (opcode & 1 != 0, rex.wide) {
         (false, _) => Width::Byte,
         (true, false) => Width::Double,

@@ -2,7 +2,7 @@
 //!
 //! Parsing never fails as a whole: [`parse`] always answers with usable options, so that the console they name can be set
 //! up before the [`Notice`]s (what was ignored) are printed, and before the [`Fatal`] mistakes (what must stop the boot).
-//! Names and syntax are those of Xen 4.17's command-line documentation; see [`documented`] for those that are known here
+//! Names and syntax are those of Xen 4.17's command-line documentation; see [`is_documented`] for those that are known here
 //! but change nothing.
 #![cfg_attr(not(test), no_std)]
 
