@@ -20,6 +20,8 @@ pub struct MapRequest {
     pub device: bool,
     /// `GNTMAP_readonly`.
     pub readonly: bool,
+    /// `GNTMAP_contains_pte`: the host address is a page-table entry's. Only remembered, for the unmap.
+    pub by_entry: bool,
 }
 
 /// What is lent: the decision that the caller turns into a page reference and page-table entries.
@@ -43,6 +45,7 @@ pub struct PendingMap<'a, F: SharedFrame> {
     pin: Pin<'a, F>,
     handle: Reserved<'a>,
     grant: Grant,
+    by_entry: bool,
 }
 
 impl<F: SharedFrame> GrantTable<F> {
@@ -82,7 +85,12 @@ impl<F: SharedFrame> GrantTable<F> {
             writable: write,
             cache: pin.terms.cache,
         };
-        Ok(PendingMap { pin, handle, grant })
+        Ok(PendingMap {
+            pin,
+            handle,
+            grant,
+            by_entry: request.by_entry,
+        })
     }
 }
 
@@ -94,7 +102,12 @@ impl<F: SharedFrame> PendingMap<'_, F> {
 
     /// The mapping was made, of machine frame `machine`: it counts from now on. Answers its handle.
     pub fn commit(self, machine: Mfn) -> GrantHandle {
-        let Self { pin, handle, .. } = self;
+        let Self {
+            pin,
+            handle,
+            by_entry,
+            ..
+        } = self;
         let Kinds { host, device } = pin.kinds();
         let mapping = Mapping {
             lender: pin.table().domain(),
@@ -103,6 +116,7 @@ impl<F: SharedFrame> PendingMap<'_, F> {
             host,
             device,
             writable: pin.is_write(),
+            by_entry,
         };
         pin.into_mapping(machine);
         handle.commit(mapping)

@@ -41,6 +41,9 @@ pub struct Mapping {
     pub device: bool,
     /// Mapped writable.
     pub writable: bool,
+    /// The processor's mapping was named by its page-table entry (`GNTMAP_contains_pte`), and is again when
+    /// it is destroyed.
+    pub by_entry: bool,
 }
 
 /// What a handle is.

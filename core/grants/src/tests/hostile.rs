@@ -175,6 +175,7 @@ fn request(reference: u32, readonly: bool) -> MapRequest {
         host: true,
         device: reference % 2 == 0,
         readonly,
+        by_entry: false,
     }
 }
 

@@ -131,6 +131,7 @@ pub fn host(reference: u32, readonly: bool) -> MapRequest {
         host: true,
         device: false,
         readonly,
+        by_entry: false,
     }
 }
 

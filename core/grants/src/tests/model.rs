@@ -166,6 +166,7 @@ impl World {
             host,
             device,
             readonly,
+            by_entry: readonly,
         };
         let expected = self
             .may(lender, borrower, entry, !readonly)
@@ -197,6 +198,7 @@ impl World {
             host,
             device,
             writable: !readonly,
+            by_entry: readonly,
         };
         self.mappings[borrower as usize].push((handle, mapping));
     }
