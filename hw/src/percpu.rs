@@ -259,10 +259,10 @@ extern "C" fn arrived(then: extern "C" fn() -> !) -> ! {
 /// start-up. `PerCpu::work` must not be zero, so that the work handler fills the frame before a guest runs.
 pub fn serve() -> ! {
     let top = area::base(PerCpu::current().index()) + area::STACK_TOP;
-    // SAFETY: the frame lies on this processor's own stack, of which nothing else is used any more.
+    // SAFETY: nothing of this stack is used any more from the first instruction on, so the pushes may go over
+    // this very function's frame.
     unsafe {
-        core::ptr::write_bytes((top - 168) as *mut u8, 0, 168);
-        asm!("mov rsp, {frame}", "jmp exit_to_guest", frame = in(reg) top - 168, options(noreturn))
+        asm!("mov rsp, {top}", ".rept 21", "push 0", ".endr", "jmp exit_to_guest", top = in(reg) top, options(noreturn))
     }
 }
 

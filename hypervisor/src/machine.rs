@@ -51,9 +51,15 @@ impl Host for Machine {
 
     fn flush_stale(&self, stale: Stale, timestamp: u32) {
         match stale {
-            Stale::OfDomain(id) => domains::with(id, |domain| crate::flush::stale(&domain.dirty, timestamp)),
-            Stale::Anywhere => Some(crate::flush::stale(crate::processors::online(), timestamp)),
-        };
+            Stale::OfDomain(id) => {
+                // A domain that is gone from the list may still be in translations anywhere.
+                let flushed = domains::with(id, |domain| crate::flush::stale(&domain.dirty, timestamp));
+                if flushed.is_none() {
+                    crate::flush::stale(crate::processors::online(), timestamp);
+                }
+            }
+            Stale::Anywhere => crate::flush::stale(crate::processors::online(), timestamp),
+        }
     }
 
     fn free(&self, freed: Freed) {

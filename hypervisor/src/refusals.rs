@@ -31,22 +31,37 @@ pub struct Entry {
 /// `call` of a refused emulated instruction.
 pub const EMULATED: u64 = u64::MAX;
 
+/// How often in a row one and the same refusal is logged: Linux asks 8192 times which vCPUs there are.
+const REPEATS_LOGGED: u32 = 3;
+
 struct Ring {
     entries: [Option<Entry>; KEPT],
     next: usize,
+    /// Who was refused last, what and why, and how often in a row.
+    last: Option<(DomainId, u64, Refusal)>,
+    repeats: u32,
 }
 
-static RING: SpinLock<Ring, { levels::BOARD }> = SpinLock::new(Ring { entries: [None; KEPT], next: 0 });
+static RING: SpinLock<Ring, { levels::BOARD }> =
+    SpinLock::new(Ring { entries: [None; KEPT], next: 0, last: None, repeats: 0 });
 /// Hypercalls that were logged as unknown or missing, one bit a number.
 static TOLD: AtomicU64 = AtomicU64::new(0);
 
-fn keep(entry: Entry) {
+/// Keeps an entry; says whether it is worth a line in the log.
+fn keep(entry: Entry) -> bool {
     let mut ring = RING.lock();
+    let what = Some((entry.domain, entry.call, entry.refusal));
+    ring.repeats = if ring.last == what { ring.repeats.saturating_add(1) } else { 0 };
+    ring.last = what;
+    if ring.repeats >= REPEATS_LOGGED {
+        return false;
+    }
     let next = ring.next;
     if let Some(place) = ring.entries.get_mut(next) {
         *place = Some(entry);
     }
     ring.next = (next + 1) % KEPT;
+    true
 }
 
 /// Keeps the refusal of a hypercall.
@@ -54,7 +69,9 @@ fn keep(entry: Entry) {
 pub fn note(vcpu: &Vcpu, call: u64, arguments: &Arguments, refusal: Refusal) {
     let [first, second, third, ..] = arguments.0;
     let domain = vcpu.domain.id;
-    keep(Entry { domain, vcpu: vcpu.id, call, arguments: [first, second, third], refusal });
+    if !keep(Entry { domain, vcpu: vcpu.id, call, arguments: [first, second, third], refusal }) {
+        return;
+    }
     let name = calls::hypercall(call as u32).map_or("hypercall", |row| row.name);
     crate::guest_log!(
         Debug, "d{domain}v{}: {name}({first:#x}, {second:#x}, {third:#x}) refused: {refusal}", vcpu.id
@@ -65,7 +82,9 @@ pub fn note(vcpu: &Vcpu, call: u64, arguments: &Arguments, refusal: Refusal) {
 #[cold]
 pub fn note_emulated(vcpu: &Vcpu, registers: &Registers, refusal: Refusal) {
     let domain = vcpu.domain.id;
-    keep(Entry { domain, vcpu: vcpu.id, call: EMULATED, arguments: [registers.rip, 0, 0], refusal });
+    if !keep(Entry { domain, vcpu: vcpu.id, call: EMULATED, arguments: [registers.rip, 0, 0], refusal }) {
+        return;
+    }
     crate::guest_log!(Debug, "d{domain}v{}: write at {:#x} refused: {refusal}", vcpu.id, registers.rip);
 }
 

@@ -107,13 +107,23 @@ fn give(domain: &Domain, reservation: &MemoryReservation) -> Refused<Mfn> {
     };
     let allocation = machine::take(request)?;
     let table = machine::frames();
-    let mut pages = domain.pages.lock();
+    // Ownership first, for it may wait for a shoot-down, which the page list's lock should not.
     for frame in allocation.all() {
         table.assign(frame, domain.id, &Machine)?;
-        pages.insert(table, frame)?;
         hw::paging::m2p_set(frame, hw::paging::NO_FRAME);
     }
-    Ok(allocation.first)
+    let mut refused = None;
+    for frame in allocation.all() {
+        let inserted = domain.pages.lock().insert(table, frame);
+        if let Err(refusal) = inserted {
+            // Another vCPU used up the room meanwhile: the frame is on no list and goes back at once.
+            refused = Some(refusal);
+            if let Ok(freed) = table.steal(frame, domain.id, hw::tlb::stamp()) {
+                machine::give_back(table.into_free(freed), 0);
+            }
+        }
+    }
+    refused.map_or(Ok(allocation.first), Err)
 }
 
 /// Takes a frame from the domain; it is free when its last reference goes.
