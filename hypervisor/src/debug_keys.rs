@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::console::print;
-use crate::{crash, domains, machine, power, processors, refusals};
+use crate::{crash, domains, irq, machine, power, processors, refusals};
 
 /// A key, what it does, and how.
 type Key = (u8, &'static str, fn());
@@ -13,6 +13,7 @@ const KEYS: &[Key] = &[
     (b'q', "show domains and their vCPUs", show_domains),
     (b'c', "show what each vCPU did", show_counters),
     (b'm', "show memory", show_memory),
+    (b'i', "show interrupts", irq::show),
     (b'e', "show why guests were refused lately", refusals::show),
     (b'0', "show dom0's registers", show_dom0),
     (b'R', "reboot the machine", reboot),

@@ -9,12 +9,14 @@ use hw::boot::BootInfo;
 use memory::IoAccess;
 use options::{ClockSource, Options};
 use spin::Once;
-use vocabulary::{DomainId, Mfn, MachineAddr};
+use vocabulary::{DomainId, Mfn};
 
 use crate::power;
 
-pub use ports::{configure, port_access, port_read, port_write, user_may, PortBitmaps};
+pub use ports::{configure, port_read, port_write, user_may, PortBitmaps};
 
+/// Machine memory that older AMD processors use for HyperTransport (AMD BKDG, "reserved address space").
+const HYPERTRANSPORT: (u64, u64) = (0xfd_0000_0000, 0xff_ffff_ffff);
 /// Messages of interrupts (MSI) are writes to this range, so nobody may map it.
 const MESSAGES: (u64, u64) = (0xfee0_0000, 0xfeef_ffff);
 /// Width of addresses where CPUID does not say.
@@ -28,6 +30,8 @@ type Range<T> = (T, T);
 struct Kept {
     /// First frame that no address reaches.
     frames: u64,
+    /// Addresses of the interrupt controllers' registers.
+    controllers: Vec<u64>,
     /// Frames nobody may map.
     denied: Vec<Range<u64>>,
     /// Frames that may be read only.
@@ -64,7 +68,12 @@ impl Kept {
             configuration: acpi.mcfg.clone(),
             ..Self::default()
         };
+        if has_hypertransport() {
+            kept.denied.push((HYPERTRANSPORT.0 >> 12, HYPERTRANSPORT.1 >> 12));
+        }
         if let Some(madt) = &acpi.madt {
+            kept.controllers.push(madt.local_apic);
+            kept.controllers.extend(madt.io_apics.iter().map(|controller| u64::from(controller.address)));
             kept.denied.push(page(madt.local_apic));
             kept.read_only.extend(madt.io_apics.iter().map(|controller| page(u64::from(controller.address))));
         }
@@ -110,10 +119,17 @@ pub fn io_access(domain: DomainId, frame: Mfn) -> IoAccess {
     }
 }
 
-/// Addresses of the pages of devices that the hypervisor keeps: interrupt controllers and its timer.
+/// Whether a part of machine memory is HyperTransport's: on AMD's processors before family 17h.
+fn has_hypertransport() -> bool {
+    let [_, vendor, ..] = hw::cpu::cpuid(0, 0);
+    let [signature, ..] = hw::cpu::cpuid(1, 0);
+    let family = (signature >> 8 & 0xf) + (signature >> 20 & 0xff);
+    vendor == u32::from_le_bytes(*b"Auth") && family < 0x17
+}
+
+/// Addresses of the pages of the interrupt controllers, which domains are told not to look at.
 pub fn kept_pages() -> impl Iterator<Item = u64> {
-    let ranges = KEPT.get().into_iter().flat_map(|kept| kept.denied.iter().skip(1).chain(&kept.read_only));
-    ranges.map(|&(first, _)| Mfn(first).address()).map(|MachineAddr(address)| address)
+    KEPT.get().into_iter().flat_map(|kept| kept.controllers.iter().copied())
 }
 
 /// Whether the firmware's tables name this window of PCI configuration space: `Some` with whether the address is

@@ -17,7 +17,8 @@ use hw::{apic, tlb};
 
 use crate::{console, timers};
 
-pub use errors::{machine_check, nmi, unknown_nmis};
+pub use errors::{machine_check, nmi};
+pub use lines::show;
 pub use pirqs::{
     bound, check_bindable, check_extended_messages, check_number, end, follow, map_gsi, map_message, reserve,
     restore_messages, set_end_page, set_up_gsi, unbound, unmap, unmap_device, DomainInterrupts, Message,
@@ -30,7 +31,7 @@ const LEGACY_VECTORS: u8 = 0x20;
 const FIRST_LINE_VECTOR: u8 = 0x30;
 const LAST_LINE_VECTOR: u8 = 0xef;
 const SYSTEM_CALL_VECTOR: u8 = 0x80;
-/// Has a processor look at what it owes.
+/// Has a processor come out of its guest, or of its sleep, and look.
 pub const KICK_VECTOR: u8 = 0xfc;
 /// The local APIC's timer.
 pub const TIMER_VECTOR: u8 = 0xfa;

@@ -109,9 +109,10 @@ pub fn crash_host(words: core::fmt::Arguments<'_>) -> ! {
     after_panic()
 }
 
-/// Switches the machine off, or halts it where nobody said how that is done.
+/// Ends a machine that nobody said how to switch off: dom0 knows from ACPI's tables, and says so by
+/// `XENPF_enter_acpi_sleep` if it can.
 pub fn off() -> ! {
-    halt("the machine may be switched off now: halted")
+    halt("domain 0 shut down: halted")
 }
 
 /// A domain shut down with a reason (`SHUTDOWN_*`): for the first domain the machine follows.
@@ -123,7 +124,7 @@ pub fn domain_ended(domain: &Domain, code: u8) {
         return;
     }
     match code {
-        reason::POWER_OFF => halt("domain 0 shut down: halted"),
+        reason::POWER_OFF => off(),
         reason::REBOOT => {
             print(format_args!("(XEN) domain 0 shut down: rebooting the machine\n"));
             reboot()

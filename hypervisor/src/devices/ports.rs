@@ -126,7 +126,7 @@ pub fn user_may(vcpu: &Vcpu, port: u16, width: Width) -> bool {
 }
 
 /// Whether the domain may use the ports that an access touches.
-pub fn port_access(domain: &Domain, port: u16, width: Width) -> bool {
+fn port_access(domain: &Domain, port: u16, width: Width) -> bool {
     let Some(kept) = KEPT.get().filter(|_| domain.privileged) else { return false };
     last_port(port, width).is_some_and(|last| !is_in(&kept.ports, port, last))
 }

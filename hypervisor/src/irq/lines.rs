@@ -6,20 +6,22 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use hw::apic;
 use hw::ioapic::{IoApics, Route};
 use hw::percpu::PerCpu;
 use hw::sync::SpinLock;
-use hw::apic;
 use spin::Once;
 use vocabulary::{refuse, DomainId, Errno, Refused, VcpuId};
 
 use super::messages::Wire;
 use super::vectors::{self, Place};
+use crate::console::print;
 use crate::{domains, events, levels, processors};
 
 /// Lines of messages there can be for each processor, and in any case.
 const MESSAGES_EACH: usize = 64;
 const MESSAGES_LEAST: usize = 256;
+const MESSAGES_MOST: usize = 8192;
 /// Interrupts in a row that find the vCPU on another processor before the line follows it there.
 const PATIENCE: u8 = 16;
 /// The highest APIC number that a line can be sent to without interrupt remapping.
@@ -78,17 +80,19 @@ pub struct Line {
     in_service: bool,
     /// Interrupts in a row that found the vCPU elsewhere.
     misplaced: u8,
+    /// Interrupts since it was bound.
+    count: u64,
 }
 
 static LINES: Once<Box<[SpinLock<Line, { levels::INTERRUPTS }>]>> = Once::new();
 static CONTROLLERS: SpinLock<Option<IoApics>, { levels::BOARD }> = SpinLock::new(None);
 static PINS: Once<u32> = Once::new();
 
-/// Makes the lines: the pins of the controllers, then messages.
-pub fn initialise(controllers: Option<IoApics>) {
+/// Makes the lines: the pins of the controllers, then messages, by how many processors there can be.
+pub fn initialise(controllers: Option<IoApics>, processors: usize) {
     let pins = controllers.as_ref().map_or(0, IoApics::gsi_count);
     let wiring = |gsi| controllers.as_ref().map_or((false, false), |it| it.default_wiring(gsi));
-    let messages = (MESSAGES_EACH * hw::percpu::MAX_CPUS / 8).max(MESSAGES_LEAST);
+    let messages = (MESSAGES_EACH * processors).clamp(MESSAGES_LEAST, MESSAGES_MOST);
     let mut lines = Vec::new();
     for gsi in 0..pins {
         let (low, level) = wiring(gsi);
@@ -135,6 +139,25 @@ pub fn take_message(wire: Wire) -> Refused<u16> {
     refuse(Errno::ENOSPC, "all lines for messages are in use")
 }
 
+/// Shows the lines in use, for a debug key.
+pub fn show() {
+    for (number, line) in LINES.get().into_iter().flatten().enumerate() {
+        let line = line.lock();
+        let Some(place) = line.place else { continue };
+        let source = match line.source {
+            Source::Pin { level: true, .. } => "level",
+            Source::Pin { .. } => "edge",
+            Source::Message(_) => "message",
+            Source::None => "none",
+        };
+        print(format_args!(
+            "(XEN) line {number} ({source}): CPU{} vector {:#x}, {:?}{}, {} so far\n",
+            place.processor, place.vector, line.owner, if line.in_service { ", in service" } else { "" }, line.count
+        ));
+    }
+    print(format_args!("(XEN) NMIs that nothing explains: {}\n", super::errors::unknown_nmis()));
+}
+
 /// What became of an interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrived {
@@ -164,7 +187,7 @@ pub fn arrived(vector: u8) -> Arrived {
 
 impl Line {
     const fn new(source: Source) -> Self {
-        Self { source, owner: Owner::Nobody, place: None, previous: None, in_service: false, misplaced: 0 }
+        Self { source, owner: Owner::Nobody, place: None, previous: None, in_service: false, misplaced: 0, count: 0 }
     }
 
     /// Whether its interrupts have to be ended by who gets them.
@@ -175,6 +198,7 @@ impl Line {
     /// Does what the controllers are owed for an interrupt that arrived at `place`; gives who gets it.
     fn arrive(&mut self, number: u16, place: Place) -> Owner {
         let is_late = self.place != Some(place);
+        self.count = self.count.wrapping_add(1);
         if let Source::Pin { gsi, level: true, .. } = self.source {
             self.in_service = true;
             with_controllers(|it| it.mask(gsi));
@@ -290,7 +314,7 @@ impl Line {
         self.send_to(number, processor)?;
         self.owner = owner;
         self.in_service = false;
-        self.misplaced = 0;
+        (self.misplaced, self.count) = (0, 0);
         self.unmask();
         Ok(())
     }

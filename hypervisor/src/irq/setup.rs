@@ -40,7 +40,8 @@ pub fn initialise(options: &Options<'_>, acpi: &Acpi) {
         }
         controllers
     });
-    lines::initialise(controllers);
+    let processors = madt.as_ref().map_or(1, |madt| madt.processors.len());
+    lines::initialise(controllers, processors);
     if lines::pins() == 0 {
         crate::log!(Warning, "no I/O APIC is in use: devices' interrupts do not arrive, but for messages");
     }
