@@ -67,6 +67,34 @@ impl Window {
         }
     }
 
+    /// Copies `length` bytes from offset `from` of another frame to offset `to` of this one; what would pass
+    /// the end of either is left out. Parts of one frame that overlap are copied in some order.
+    pub fn copy_part(&self, to: usize, other: &Self, from: usize, length: usize) {
+        let (to, from) = (to.min(PAGE_SIZE), from.min(PAGE_SIZE));
+        let count = length.min(PAGE_SIZE - to.max(from));
+        // SAFETY: both ranges lie in their frames, which are readable and writable; no Rust object lives in a
+        // guest's frame, and the processor may meet any bytes there.
+        unsafe {
+            core::arch::asm!(
+                "rep movsq", "mov ecx, {tail:e}", "rep movsb",
+                tail = in(reg) count & 7, inout("rcx") count / 8 => _,
+                inout("rdi") self.address + to as u64 => _, inout("rsi") other.address + from as u64 => _,
+                options(nostack, preserves_flags))
+        }
+    }
+
+    /// Writes the cache lines of `length` bytes from `offset` back to memory.
+    pub fn write_back(&self, offset: usize, length: usize) {
+        let end = offset.saturating_add(length).min(PAGE_SIZE);
+        // Lines have 64 bytes on every x86-64 processor.
+        for line in (offset & !63..end).step_by(64) {
+            // SAFETY: the line lies in the frame; memory holds the same afterwards.
+            unsafe {
+                core::arch::asm!("clflush [{}]", in(reg) self.address + line as u64, options(nostack, preserves_flags))
+            }
+        }
+    }
+
     /// Copies bytes into the frame from `offset`; what would pass its end is left out.
     pub fn write(&self, offset: usize, bytes: &[u8]) {
         let offset = offset.min(PAGE_SIZE);

@@ -1,14 +1,21 @@
 //! `grant_table_op`: setting up what a domain lends, and using what others lent.
 
+use alloc::sync::Arc;
+
 use calls::GrantTableOp;
 use grants::{Granted, Status};
 use vocabulary::{DomainId, Errno, Refusal};
 use xen_abi::grant_table as abi;
 
+use super::grants::{cache, copy, deny, dump, map, status_of, swap, transfer, unmap};
+use crate::domain::Domain;
 use crate::grants::GrantFrame;
 use crate::hypercall::{refuse, Answer, Arguments, Caller};
 use crate::vcpu::Vcpu;
 use crate::{authority, guest};
+
+/// Bits of the operation that number it; the others are not the guest's to set.
+const NUMBER: u32 = 0xfff;
 
 /// Arguments: operation, its structures, their count.
 pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
@@ -18,7 +25,18 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     if count as i32 <= -1 {
         return refuse(Errno::EINVAL, "the count of grant operations is negative");
     }
-    match GrantTableOp::from_number(operation as u32).map_err(Refusal::from)? {
+    if operation as u32 & !NUMBER != 0 {
+        return refuse(Errno::EINVAL, "the number of a grant operation has reserved bits set");
+    }
+    let operation = GrantTableOp::from_number(operation as u32).map_err(Refusal::from)?;
+    match operation {
+        GrantTableOp::MapGrantRef
+        | GrantTableOp::UnmapGrantRef
+        | GrantTableOp::UnmapAndReplace
+        | GrantTableOp::Copy
+        | GrantTableOp::Transfer
+        | GrantTableOp::SwapGrantRef
+        | GrantTableOp::CacheFlush => many(vcpu, operation, arguments, count),
         GrantTableOp::SetupTable => one(count, || setup(vcpu, structures)),
         GrantTableOp::QuerySize => one(count, || query(vcpu, structures)),
         GrantTableOp::SetVersion => {
@@ -38,6 +56,24 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             Ok(0)
         }
         GrantTableOp::GetStatusFrames => one(count, || status_frames(vcpu, structures)),
+        GrantTableOp::DumpTable => one(count, || dump::run(vcpu, structures)),
+    }
+}
+
+/// Operations that take any number of structures.
+fn many(vcpu: &Vcpu, operation: GrantTableOp, arguments: &mut Arguments, count: u32) -> Answer {
+    if !hw::copy::is_guest_range(arguments.get(1), 0) {
+        return refuse(Errno::EFAULT, "an argument's address is not the guest's");
+    }
+    match operation {
+        GrantTableOp::MapGrantRef => map::run(vcpu, arguments, count),
+        GrantTableOp::UnmapGrantRef => unmap::run::<abi::GnttabUnmapGrantRef>(vcpu, arguments, count),
+        GrantTableOp::UnmapAndReplace => unmap::run::<abi::GnttabUnmapAndReplace>(vcpu, arguments, count),
+        GrantTableOp::Copy => copy::run(vcpu, arguments, count),
+        GrantTableOp::Transfer => transfer::run(vcpu, arguments, count),
+        GrantTableOp::SwapGrantRef => swap::run(vcpu, arguments, count),
+        GrantTableOp::CacheFlush => cache::run(vcpu, arguments, count),
+        _ => refuse(Errno::ENOSYS, "the grant operation takes one structure"),
     }
 }
 
@@ -50,40 +86,46 @@ fn one(count: u32, work: impl FnOnce() -> Answer) -> Answer {
     }
 }
 
-/// The `status` field for a result.
-fn status_of<T>(result: &Granted<T>) -> i16 {
-    result.as_ref().map_or_else(|denied| denied.status.number(), |_| abi::GNTST_okay)
+/// The domain whose table a structure names.
+fn named(vcpu: &Vcpu, id: u16) -> Granted<Arc<Domain>> {
+    match authority::target(vcpu, DomainId(id)) {
+        Ok(domain) => Ok(domain),
+        Err(refusal) if refusal.errno == Errno::EPERM => deny(Status::PermissionDenied, refusal.rule),
+        Err(refusal) => deny(Status::BadDomain, refusal.rule),
+    }
 }
 
 fn setup(vcpu: &Vcpu, structure: u64) -> Answer {
     let mut request = guest::read::<abi::GnttabSetupTable>(structure)?;
-    let Ok(target) = authority::target(vcpu, DomainId(request.dom)) else {
-        request.status = Status::BadDomain.number();
-        guest::write(structure, &request)?;
-        return Ok(0);
-    };
-    let table = &target.grants.table;
-    let grown = table.grow(request.nr_frames, || GrantFrame::share(target.id));
-    request.status = status_of(&grown);
-    if grown.is_ok() {
-        for index in 0..request.nr_frames {
-            let number = table.frame(index).map_or(u64::MAX, |frame| frame.number().0);
-            guest::write(guest::element::<u64>(request.frame_list, u64::from(index)), &number)?;
-        }
+    let grown = named(vcpu, request.dom).and_then(|target| {
+        target.grants.table.grow(request.nr_frames, || GrantFrame::share(target.id))?;
+        Ok(target)
+    });
+    request.status = status_of(vcpu, "table set-up", &grown);
+    if let Ok(target) = grown {
+        let table = &target.grants.table;
+        tell(request.frame_list, request.nr_frames, |index| table.frame(index))?;
     }
     guest::write(structure, &request)?;
     Ok(0)
 }
 
+/// Writes the numbers of `count` frames into an array.
+fn tell<'a>(array: u64, count: u32, frame: impl Fn(u32) -> Option<&'a GrantFrame>) -> Result<(), Refusal> {
+    for index in 0..count {
+        let number = frame(index).map_or(u64::MAX, |frame| frame.number().0);
+        guest::write(guest::element::<u64>(array, u64::from(index)), &number)?;
+    }
+    Ok(())
+}
+
 fn query(vcpu: &Vcpu, structure: u64) -> Answer {
     let mut request = guest::read::<abi::GnttabQuerySize>(structure)?;
-    match authority::target(vcpu, DomainId(request.dom)) {
-        Ok(target) => {
-            request.nr_frames = target.grants.table.frame_count();
-            request.max_nr_frames = target.grants.table.max_frames();
-            request.status = abi::GNTST_okay;
-        }
-        Err(_) => request.status = Status::BadDomain.number(),
+    let target = named(vcpu, request.dom);
+    request.status = status_of(vcpu, "table query", &target);
+    if let Ok(target) = target {
+        request.nr_frames = target.grants.table.frame_count();
+        request.max_nr_frames = target.grants.table.max_frames();
     }
     guest::write(structure, &request)?;
     Ok(0)
@@ -91,19 +133,14 @@ fn query(vcpu: &Vcpu, structure: u64) -> Answer {
 
 fn status_frames(vcpu: &Vcpu, structure: u64) -> Answer {
     let mut request = guest::read::<abi::GnttabGetStatusFrames>(structure)?;
-    let Ok(target) = authority::target(vcpu, DomainId(request.dom)) else {
-        request.status = Status::BadDomain.number();
-        guest::write(structure, &request)?;
-        return Ok(0);
-    };
-    let table = &target.grants.table;
-    let checked = table.check_status_frames(request.nr_frames);
-    request.status = status_of(&checked);
-    if checked.is_ok() {
-        for index in 0..request.nr_frames {
-            let number = table.status_frame(index).map_or(u64::MAX, |frame| frame.number().0);
-            guest::write(guest::element::<u64>(request.frame_list, u64::from(index)), &number)?;
-        }
+    let checked = named(vcpu, request.dom).and_then(|target| {
+        target.grants.table.check_status_frames(request.nr_frames)?;
+        Ok(target)
+    });
+    request.status = status_of(vcpu, "status frames query", &checked);
+    if let Ok(target) = checked {
+        let table = &target.grants.table;
+        tell(request.frame_list, request.nr_frames, |index| table.status_frame(index))?;
     }
     guest::write(structure, &request)?;
     Ok(0)

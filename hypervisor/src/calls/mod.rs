@@ -6,6 +6,7 @@ pub mod event_channel_op;
 pub mod fpu_taskswitch;
 pub mod get_debugreg;
 pub mod grant_table_op;
+pub mod grants;
 pub mod iret;
 pub mod mca;
 pub mod memory;

@@ -1,0 +1,80 @@
+//! `GNTTABOP_transfer`: a frame given away for good.
+
+use core::mem::offset_of;
+
+use grants::{Granted, Status};
+use vocabulary::{DomainId, Gfn, GrantRef, Mfn, Refused};
+use xen_abi::grant_table::GnttabTransfer as Request;
+
+use super::{deny, each, status_of, Lenders};
+use crate::domain::Domain;
+use crate::guest;
+use crate::hypercall::{Answer, Arguments};
+use crate::machine::{self, Machine};
+use crate::vcpu::Vcpu;
+
+const STATUS: u64 = offset_of!(Request, status) as u64;
+
+/// Transfers each structure's frame.
+pub fn run(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
+    let mut lenders = Lenders::default();
+    each::<Request>(arguments, count, |at| {
+        let request = guest::read::<Request>(at)?;
+        let status = status_of(vcpu, "transfer", &transfer(&vcpu.domain, &mut lenders, &request));
+        guest::write(at.wrapping_add(STATUS), &status)
+    })
+}
+
+/// Takes the frame from its owner, then gives it to the receiver. As the interface has it, a frame is lost to
+/// its owner by whatever fails but `BadPage`.
+fn transfer(sender: &Domain, lenders: &mut Lenders, request: &Request) -> Granted<()> {
+    let Ok(frame) = take(sender, Mfn(request.mfn)) else {
+        return deny(Status::BadPage, "the frame is not the caller's, or is in use");
+    };
+    let given = give(sender.id, lenders, request, frame);
+    if given.is_err() {
+        machine::give_back(frame, 0);
+    }
+    given
+}
+
+/// Makes a domain's frame nobody's. Nothing maps it, so that there is nothing to flush before it is used again.
+fn take(domain: &Domain, frame: Mfn) -> Refused<Mfn> {
+    let table = machine::frames();
+    let freed = table.steal(frame, domain.id, hw::tlb::stamp())?;
+    domain.pages.lock().remove(table, &freed);
+    let frame = table.into_free(freed);
+    hw::paging::m2p_set(frame, hw::paging::NO_FRAME);
+    Ok(frame)
+}
+
+/// Makes a frame that is nobody's the receiver's; it stays nobody's where that fails.
+fn give(sender: DomainId, lenders: &mut Lenders, request: &Request, frame: Mfn) -> Granted<()> {
+    let receiver = lenders.find(DomainId(request.domid))?;
+    let reference = GrantRef(request.grant_ref);
+    let pin = match receiver.grants.table.begin_transfer(sender, reference, Some(Gfn(frame.0))) {
+        Err(denied) if denied.status == Status::BadReference => return deny(Status::General, denied.rule),
+        other => other?,
+    };
+    if add(&receiver, frame).is_err() {
+        return deny(Status::General, "the receiver has as much memory as it may");
+    }
+    pin.complete();
+    Ok(())
+}
+
+/// Puts a frame on a domain's list.
+fn add(domain: &Domain, frame: Mfn) -> Refused<()> {
+    let table = machine::frames();
+    let mut pages = domain.pages.lock();
+    pages.check_room(1)?;
+    table.assign(frame, domain.id, &Machine)?;
+    let inserted = pages.insert(table, frame);
+    if inserted.is_err() {
+        // It is on no list; nobody has heard of it, so it comes back.
+        if let Ok(freed) = table.steal(frame, domain.id, hw::tlb::stamp()) {
+            table.into_free(freed);
+        }
+    }
+    inserted
+}
