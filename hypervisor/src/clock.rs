@@ -1,12 +1,15 @@
 //! The machine's clock: system time from the time-stamp counter, kept against a platform counter, and the
 //! wall clock.
 
-use core::sync::atomic::{fence, AtomicBool, AtomicU32, AtomicU64, Ordering::{AcqRel, Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    fence, AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 
 use firmware::acpi::Acpi;
 use guest_time::{
-    ClockLine, CounterRate, DisciplinedClock, PlatformClock, Synchronised, TscScale, VersionedRecord, WallClock,
-    WallFields, NANOS_PER_SECOND,
+    ClockLine, CounterRate, DisciplinedClock, PlatformClock, Synchronised, TscScale,
+    VersionedRecord, WallClock, WallFields, NANOS_PER_SECOND,
 };
 use hw::sync::SpinLock;
 use hw::time::{Counter, CounterKind, Sample};
@@ -70,7 +73,10 @@ pub fn line() -> ClockLine {
         let line = ClockLine {
             tsc: LINE_TSC.load(Relaxed),
             system: Nanos(LINE_SYSTEM.load(Relaxed)),
-            scale: TscScale { multiplier: packed as u32, shift: (packed >> 32) as u8 as i8 },
+            scale: TscScale {
+                multiplier: packed as u32,
+                shift: (packed >> 32) as u8 as i8,
+            },
         };
         fence(Acquire);
         if before & 1 == 0 && SEQUENCE.load(Relaxed) == before {
@@ -123,7 +129,11 @@ pub fn initialise(options: &Options<'_>, acpi: &Acpi) {
     let counter = choose_counter(options, acpi);
     let first = Sample::take(&counter);
     let Some(hz) = hw::time::calibrate(&counter) else {
-        crate::log!(Error, "the {} counter stands still: time is a guess", counter.kind().name());
+        crate::log!(
+            Error,
+            "the {} counter stands still: time is a guess",
+            counter.kind().name()
+        );
         return;
     };
     if options.tsc == Some(TscTrust::Unstable) {
@@ -147,20 +157,37 @@ pub fn initialise(options: &Options<'_>, acpi: &Acpi) {
         None => crate::log!(Warning, "the board's clock keeps no sensible date"),
     }
     crate::log!(
-        Info, "clock: time-stamp counter {}.{:03} MHz by {}",
-        hz / 1_000_000, hz / 1000 % 1000, counter.kind().name()
+        Info,
+        "clock: time-stamp counter {}.{:03} MHz by {}",
+        hz / 1_000_000,
+        hz / 1000 % 1000,
+        counter.kind().name()
     );
 }
 
 fn start(counter: Counter, first: Sample, hz: u64) -> Refused<()> {
     let scale = TscScale::from_hz(hz)?;
     let bits = 64 - counter.mask().leading_zeros();
-    let mut platform = PlatformClock::new(CounterRate::from_hz(counter.frequency())?, bits, first.count)?;
-    let line = ClockLine { tsc: first.tsc, system: Nanos(0), scale };
+    let mut platform = PlatformClock::new(
+        CounterRate::from_hz(counter.frequency())?,
+        bits,
+        first.count,
+    )?;
+    let line = ClockLine {
+        tsc: first.tsc,
+        system: Nanos(0),
+        scale,
+    };
     let here = Sample::take(&counter);
     let clock = DisciplinedClock::new(line, here.tsc, platform.observe(here.count));
     let mut keeper = KEEPER.lock();
-    *keeper = Some(Keeper { counter, first, platform, clock, disagreed: 0 });
+    *keeper = Some(Keeper {
+        counter,
+        first,
+        platform,
+        clock,
+        disagreed: 0,
+    });
     set_line(&line);
     Ok(())
 }
@@ -178,8 +205,12 @@ pub fn settle() {
     if passed > keeper.counter.period_nanos() / 2 || keeper.counter.kind() == CounterKind::Pit {
         return;
     }
-    let Some(hz) = keeper.first.frequency_until(&now, &keeper.counter) else { return };
-    let Ok(scale) = TscScale::from_hz(hz) else { return };
+    let Some(hz) = keeper.first.frequency_until(&now, &keeper.counter) else {
+        return;
+    };
+    let Ok(scale) = TscScale::from_hz(hz) else {
+        return;
+    };
     let line = old.bent(now.tsc, scale);
     keeper.clock = DisciplinedClock::new(line, now.tsc, keeper.platform.observe(now.count));
     set_line(&line);
@@ -187,7 +218,10 @@ pub fn settle() {
     if hz.abs_diff(first_hz) > hz / CONSTANT_DIVISOR {
         mark_unstable("its rate changed during boot");
     }
-    crate::log!(Debug, "clock: {hz} Hz over {passed} ns of boot, first {first_hz} Hz");
+    crate::log!(
+        Debug,
+        "clock: {hz} Hz over {passed} ns of boot, first {first_hz} Hz"
+    );
 }
 
 fn mark_unstable(why: &str) {
@@ -225,9 +259,13 @@ pub fn watch(now: Nanos) {
 
 #[cold]
 fn compare(now: Nanos) {
-    let Some(mut slot) = KEEPER.try_lock() else { return };
+    let Some(mut slot) = KEEPER.try_lock() else {
+        return;
+    };
     let Some(keeper) = slot.as_mut() else { return };
-    let since = now.0.saturating_sub(NEXT_WATCH.load(Relaxed).saturating_sub(WATCH_INTERVAL.0));
+    let since = now
+        .0
+        .saturating_sub(NEXT_WATCH.load(Relaxed).saturating_sub(WATCH_INTERVAL.0));
     NEXT_WATCH.store(now.0.saturating_add(WATCH_INTERVAL.0), Relaxed);
     if keeper.counter.kind() == CounterKind::Pit {
         return;
@@ -247,7 +285,11 @@ fn compare(now: Nanos) {
     if is_tsc_stable() {
         // One bad look may be an interruption between the two readings; several in a row are not.
         let agrees = off.unsigned_abs() < since / CONSTANT_DIVISOR;
-        keeper.disagreed = if agrees { 0 } else { keeper.disagreed.saturating_add(1) };
+        keeper.disagreed = if agrees {
+            0
+        } else {
+            keeper.disagreed.saturating_add(1)
+        };
         if keeper.disagreed < 3 {
             keeper.clock = DisciplinedClock::new(*keeper.clock.line(), sample.tsc, platform);
             return;
@@ -269,17 +311,13 @@ pub fn set_wall(seconds: u64, nanoseconds: u32, system: Nanos) -> Refused<()> {
     Ok(())
 }
 
-/// Seconds and nanoseconds since 1970, now.
-pub fn wall() -> (i64, u32) {
-    let clock = *WALL.lock();
-    clock.unwrap_or_default().at(now())
-}
-
 /// Writes the wall clock into a domain's shared page. A new domain needs it before it runs.
 pub fn publish_wall(domain: &Domain) {
     let slot = WALL.lock();
     let Some(clock) = slot.as_ref() else { return };
-    let mut record = WallRecord { window: Window::open(domain.shared_info) };
+    let mut record = WallRecord {
+        window: Window::open(domain.shared_info),
+    };
     let mut version = guest_time::Version::continuing(record.version());
     let published = version.publish(&mut record, &clock.fields(0));
     match published {
@@ -326,7 +364,10 @@ impl VersionedRecord for WallRecord {
         if let (Some(first), Some(second)) = (self.word(0), self.word(1)) {
             let version = first.load(Relaxed) & 0xffff_ffff;
             first.store(version | u64::from(fields.seconds) << 32, Release);
-            second.store(u64::from(fields.nanoseconds) | u64::from(fields.seconds_high) << 32, Release);
+            second.store(
+                u64::from(fields.nanoseconds) | u64::from(fields.seconds_high) << 32,
+                Release,
+            );
         }
         Ok(())
     }

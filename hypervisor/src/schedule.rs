@@ -3,7 +3,10 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering::{AcqRel, Acquire, Release, SeqCst}};
+use core::sync::atomic::{
+    AtomicBool,
+    Ordering::{AcqRel, Acquire, Release, SeqCst},
+};
 
 use guest_time::{RunState, Runstate, RunstateFields};
 use hw::percpu::PerCpu;
@@ -30,8 +33,10 @@ struct State {
     members: Vec<Option<Member>>,
 }
 
-static STATE: SpinLock<State, { levels::SCHEDULER }> =
-    SpinLock::new(State { policy: FairScheduler::new(), members: Vec::new() });
+static STATE: SpinLock<State, { levels::SCHEDULER }> = SpinLock::new(State {
+    policy: FairScheduler::new(),
+    members: Vec::new(),
+});
 
 /// What a processor shall do.
 pub enum Choice {
@@ -75,7 +80,8 @@ impl State {
 
 /// The runstate of a vCPU that may not run.
 fn resting(vcpu: &Vcpu) -> RunState {
-    let held = !vcpu.is_up.load(Acquire) || vcpu.pauses.load(Acquire) != 0 || vcpu.domain.is_shut_down();
+    let held =
+        !vcpu.is_up.load(Acquire) || vcpu.pauses.load(Acquire) != 0 || vcpu.domain.is_shut_down();
     if held {
         RunState::Offline
     } else {
@@ -104,7 +110,10 @@ pub fn wait_until_ready() {
 
 /// Makes a processor known to the policy, which gives it work from then on.
 fn online(processor: usize) {
-    let result = STATE.lock().policy.cpu_online(CpuId(processor as u32), clock::now());
+    let result = STATE
+        .lock()
+        .policy
+        .cpu_online(CpuId(processor as u32), clock::now());
     match result {
         Ok(pokes) => pokes.iter().for_each(|cpu| poke(Some(cpu))),
         Err(refusal) => crate::log!(Error, "processor {processor} gets no work: {refusal}"),
@@ -126,7 +135,10 @@ pub fn insert(parameters: &VcpuParameters) -> Refused<VcpuKey> {
         state.members.push(None);
     }
     if let Some(slot) = state.members.get_mut(place) {
-        *slot = Some(Member { vcpu: None, runstate: Runstate::new(now) });
+        *slot = Some(Member {
+            vcpu: None,
+            runstate: Runstate::new(now),
+        });
     }
     Ok(key)
 }
@@ -136,16 +148,6 @@ pub fn attach(vcpu: &Arc<Vcpu>) {
     if let Some(member) = STATE.lock().member(vcpu.key) {
         member.vcpu = Some(Arc::clone(vcpu));
     }
-}
-
-/// Forgets a vCPU. EBUSY while a processor holds it.
-pub fn remove(key: VcpuKey) -> Refused<()> {
-    let mut state = STATE.lock();
-    state.policy.remove(key, clock::now())?;
-    let gone = state.members.get_mut(key.0 as usize).and_then(Option::take);
-    drop(state);
-    drop(gone);
-    Ok(())
 }
 
 /// The vCPU of a key.
@@ -166,7 +168,10 @@ pub fn set_hard_affinity(vcpu: &Vcpu, processors: CpuSet) -> Refused<()> {
     if !known {
         return refuse(Errno::EINVAL, "none of the processors is in use");
     }
-    let result = STATE.lock().policy.set_affinity(vcpu.key, processors, CpuSet::ALL, clock::now());
+    let result = STATE
+        .lock()
+        .policy
+        .set_affinity(vcpu.key, processors, CpuSet::ALL, clock::now());
     poke(result?);
     Ok(())
 }
@@ -197,12 +202,19 @@ pub fn choose(processor: usize, running: Option<&Arc<Vcpu>>) -> (Choice, Option<
     let mut next_poke = None;
     if let Some(vcpu) = running {
         vcpu.is_running.store(false, Release);
-        let state_now = if vcpu.is_runnable() { RunState::Runnable } else { resting(vcpu) };
+        let state_now = if vcpu.is_runnable() {
+            RunState::Runnable
+        } else {
+            resting(vcpu)
+        };
         stopped = state.change(vcpu, state_now, now);
         // Its registers are still here. Whoever wants it next asks for them (`switcher::wait_until_saved`).
         next_poke = state.policy.context_saved(vcpu.key, now);
     }
-    let choice = match decision.run.and_then(|key| state.start(key, processor, now)) {
+    let choice = match decision
+        .run
+        .and_then(|key| state.start(key, processor, now))
+    {
         Some((vcpu, runstate)) => Choice::Run(vcpu, runstate),
         None => Choice::Idle,
     };
@@ -215,7 +227,12 @@ pub fn choose(processor: usize, running: Option<&Arc<Vcpu>>) -> (Choice, Option<
 
 impl State {
     /// Notes that `processor` runs the vCPU from `now` on.
-    fn start(&mut self, key: VcpuKey, processor: usize, now: Nanos) -> Option<(Arc<Vcpu>, Runstate)> {
+    fn start(
+        &mut self,
+        key: VcpuKey,
+        processor: usize,
+        now: Nanos,
+    ) -> Option<(Arc<Vcpu>, Runstate)> {
         let member = self.member(key)?;
         let vcpu = Arc::clone(member.vcpu.as_ref()?);
         member.runstate.change(RunState::Running, now);
@@ -299,6 +316,10 @@ pub fn pause(vcpu: &Vcpu) {
 }
 
 /// As [`pause`], and waits until the vCPU does not run and its state lies in memory. It is not the caller.
+#[expect(
+    dead_code,
+    reason = "for the toolstack's operations on domains, which come with `domctl`"
+)]
 pub fn pause_and_wait(vcpu: &Vcpu) {
     pause(vcpu);
     while vcpu.is_running.load(Acquire) {
@@ -309,6 +330,10 @@ pub fn pause_and_wait(vcpu: &Vcpu) {
 }
 
 /// Ends one [`pause`].
+#[expect(
+    dead_code,
+    reason = "for the toolstack's operations on domains, which come with `domctl`"
+)]
 pub fn unpause(vcpu: &Vcpu) {
     if vcpu.pauses.fetch_sub(1, AcqRel) == 1 {
         review(vcpu);

@@ -15,7 +15,7 @@ use hw::{cpu, cpu_local, paging, switch as hardware, tlb};
 
 use crate::schedule::{choose, Choice};
 use crate::vcpu::{Vcpu, NOWHERE};
-use crate::{current, machine, timers, vcpu_time, work};
+use crate::{current, machine, timers, traps, vcpu_time, work};
 
 /// What a processor has loaded.
 struct Here {
@@ -25,7 +25,10 @@ struct Here {
     runs: Cell<bool>,
 }
 
-static HERE: CpuLocal<Here> = cpu_local!(Here { loaded: Cell::new(None), runs: Cell::new(false) });
+static HERE: CpuLocal<Here> = cpu_local!(Here {
+    loaded: Cell::new(None),
+    runs: Cell::new(false)
+});
 
 /// Looks at a processor that was asked for a vCPU's state before it is asked again.
 const PATIENCE: u32 = 1000;
@@ -74,7 +77,12 @@ pub fn switch(registers: &mut Registers) {
 }
 
 /// Makes `next` the vCPU whose state is loaded.
-fn enter(next: &Arc<Vcpu>, loaded: &mut Option<Arc<Vcpu>>, registers: &mut Registers, processor: usize) {
+fn enter(
+    next: &Arc<Vcpu>,
+    loaded: &mut Option<Arc<Vcpu>>,
+    registers: &mut Registers,
+    processor: usize,
+) {
     if loaded.as_ref().is_some_and(|held| Arc::ptr_eq(held, next)) {
         return;
     }
@@ -101,11 +109,18 @@ fn load(vcpu: &Vcpu, registers: &mut Registers, processor: usize) {
     let context = &vcpu.context;
     // First the mark, then the tables: who flushes in between interrupts for nothing.
     vcpu.domain.dirty.insert(processor);
-    let base = if context.in_kernel() { &context.kernel_cr3 } else { &context.user_cr3 };
+    let base = if context.in_kernel() {
+        &context.kernel_cr3
+    } else {
+        &context.user_cr3
+    };
     // Before the selectors, so that no stale view of the descriptor window is used.
     hardware::load_tables(base.load(Relaxed));
-    hardware::load(context, &vcpu.fpu);
+    let selectors_loaded = hardware::load(context, &vcpu.fpu);
     *registers = *vcpu.saved.lock();
+    if !selectors_loaded {
+        traps::selectors_lost(vcpu, registers);
+    }
     vcpu.loaded_on.store(processor as u32, Release);
 }
 

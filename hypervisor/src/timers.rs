@@ -59,7 +59,10 @@ pub struct Timer {
 impl Timer {
     /// A timer that is not set.
     pub const fn new(purpose: Purpose) -> Self {
-        Self { purpose, place: SpinLock::new(None) }
+        Self {
+            purpose,
+            place: SpinLock::new(None),
+        }
     }
 
     /// Sets the timer of `vcpu` to a deadline, in place of any before. ENOMEM the first time on a processor.
@@ -72,13 +75,21 @@ impl Timer {
             }
             *place = None;
         }
-        let Some(queue) = queue(here) else { return Ok(()) };
+        let Some(queue) = queue(here) else {
+            return Ok(());
+        };
         let mut queue = queue.lock();
         let handle = match *place {
             Some(old) => old.handle,
-            None => queue.register(Payload { vcpu, purpose: self.purpose })?,
+            None => queue.register(Payload {
+                vcpu,
+                purpose: self.purpose,
+            })?,
         };
-        *place = Some(Place { processor: here, handle });
+        *place = Some(Place {
+            processor: here,
+            handle,
+        });
         if queue.arm(handle, deadline) {
             bring_forward(deadline);
         }
@@ -91,15 +102,6 @@ impl Timer {
         if let Some(Place { processor, handle }) = *place {
             if let Some(queue) = queue(processor) {
                 queue.lock().disarm(handle);
-            }
-        }
-    }
-
-    /// Forgets the timer's registration, before its vCPU goes.
-    pub fn forget(&self) {
-        if let Some(Place { processor, handle }) = self.place.lock().take() {
-            if let Some(queue) = queue(processor) {
-                queue.lock().unregister(handle);
             }
         }
     }
@@ -136,7 +138,9 @@ pub fn interrupt() {
 
 /// Does what is due on this processor, and sets the APIC's timer to what comes next.
 pub fn expire() {
-    let Some(queue) = queue(PerCpu::current().index()) else { return };
+    let Some(queue) = queue(PerCpu::current().index()) else {
+        return;
+    };
     let mut now = clock::now();
     loop {
         let expired = queue.lock().pop_expired(now);
@@ -155,7 +159,9 @@ pub fn expire() {
 /// Sets the APIC's timer to exactly what is due next, or stops it. Done before idling, so that an idle
 /// processor is not woken for what is no longer due.
 pub fn set_exactly() {
-    let Some(queue) = queue(PerCpu::current().index()) else { return };
+    let Some(queue) = queue(PerCpu::current().index()) else {
+        return;
+    };
     let first = queue.lock().next_deadline();
     let next = match (first, SLICE.with(Cell::get)) {
         (Some(first), Some(slice)) => Some(first.min(slice)),
@@ -174,7 +180,9 @@ pub fn set_exactly() {
 
 fn fire(expired: &Expired<Payload>, now: Nanos) {
     let Payload { vcpu, purpose } = expired.payload;
-    let Some(vcpu) = schedule::vcpu(vcpu) else { return };
+    let Some(vcpu) = schedule::vcpu(vcpu) else {
+        return;
+    };
     match purpose {
         Purpose::Singleshot => vcpu_time::raise_timer(&vcpu),
         Purpose::Periodic => vcpu_time::tick(&vcpu, now),

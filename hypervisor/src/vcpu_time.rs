@@ -1,14 +1,19 @@
 //! A vCPU's time: its timers, and what the guest is shown of the clock and of its own running.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
-use guest_time::{Runstate, RunstateArea, RunstateFields, TimeFields, Version, VersionedRecord, TSC_STABLE};
+use guest_time::{
+    Runstate, RunstateArea, RunstateFields, TimeFields, Version, VersionedRecord, TSC_STABLE,
+};
 use hw::copy::{self, GuestFault};
 use hw::switch;
 use hw::sync::SpinLock;
 use hw::vcpu::SharedVcpuInfo;
 use vocabulary::{Nanos, Refused, VirtAddr};
-use xen_abi::xen::{VIRQ_TIMER, VMASST_TYPE_runstate_update_flag};
+use xen_abi::xen::{VMASST_TYPE_runstate_update_flag, VIRQ_TIMER};
 
 use crate::timers::{Purpose, Timer};
 use crate::vcpu::Vcpu;
@@ -68,14 +73,6 @@ impl VcpuTime {
             told: AtomicU32::new(1),
             versions: SpinLock::new(Versions::default()),
         }
-    }
-
-    /// Stops and forgets all timers, before the vCPU goes.
-    pub fn forget_timers(&self) {
-        for timer in [&self.singleshot, &self.poll, &self.periodic] {
-            timer.forget();
-        }
-        self.watchdogs.forget();
     }
 }
 
@@ -148,10 +145,17 @@ pub fn publish_if_stale(vcpu: &Vcpu) {
 pub fn publish(vcpu: &Vcpu) {
     let time = &vcpu.time;
     let generation = clock::generation();
-    let flags = if clock::is_tsc_stable() { TSC_STABLE } else { 0 };
+    let flags = if clock::is_tsc_stable() {
+        TSC_STABLE
+    } else {
+        0
+    };
     let fields = clock::line().fields(flags);
     let mut versions = time.versions.lock();
-    match versions.info.publish(&mut InfoRecord(vcpu.context.info()), &fields) {
+    match versions
+        .info
+        .publish(&mut InfoRecord(vcpu.context.info()), &fields)
+    {
         Ok(()) => {}
         Err(never) => match never {},
     }
@@ -172,7 +176,9 @@ pub fn forget_told(vcpu: &Vcpu) {
 /// `VCPUOP_register_vcpu_time_memory_area`: shows the clock at `address` from now on, or nowhere if
 /// it is 0. The caller is a vCPU of the same domain, in its kernel.
 pub fn register_time_area(vcpu: &Vcpu, address: u64) {
-    vcpu.time.time_area.store(if address == 0 { NONE } else { address }, Relaxed);
+    vcpu.time
+        .time_area
+        .store(if address == 0 { NONE } else { address }, Relaxed);
     publish(vcpu);
     // A vCPU that maps something else there is shown it when it runs.
     forget_told(vcpu);
@@ -221,7 +227,15 @@ fn words(fields: &TimeFields) -> [u32; 7] {
     let tsc = fields.tsc_timestamp;
     let system = fields.system_time.0;
     let last = u32::from(fields.scale.shift as u8) | u32::from(fields.flags) << 8;
-    [0, tsc as u32, (tsc >> 32) as u32, system as u32, (system >> 32) as u32, fields.scale.multiplier, last]
+    [
+        0,
+        tsc as u32,
+        (tsc >> 32) as u32,
+        system as u32,
+        (system >> 32) as u32,
+        fields.scale.multiplier,
+        last,
+    ]
 }
 
 impl VersionedRecord for InfoRecord<'_> {
@@ -281,7 +295,14 @@ impl RunstateArea for AreaRecord {
 
     fn store(&mut self, fields: &RunstateFields) -> Result<(), GuestFault> {
         let [running, runnable, blocked, offline] = fields.time;
-        let all = [u64::from(fields.state), fields.state_entry_time, running, runnable, blocked, offline];
+        let all = [
+            u64::from(fields.state),
+            fields.state_entry_time,
+            running,
+            runnable,
+            blocked,
+            offline,
+        ];
         copy::write_words(VirtAddr(self.0), &all)
     }
 }

@@ -3,7 +3,10 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::{Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{Relaxed, Release},
+};
 
 use calls::CallbackType;
 use hw::descriptors::DescriptorWindow;
@@ -16,8 +19,8 @@ use sched::{CpuId, CpuSet, VcpuKey, VcpuParameters};
 use spin::Once;
 use vocabulary::{refuse, Errno, MachineAddr, Mfn, Refusal, Refused, VcpuId, VirtAddr};
 use xen_abi::arch_x86::{
-    CpuUserRegs, VcpuGuestContext, VGCF_I387_VALID, VGCF_IN_KERNEL, VGCF_failsafe_disables_events, VGCF_online,
-    VGCF_syscall_disables_events, XEN_LEGACY_MAX_VCPUS,
+    CpuUserRegs, VGCF_failsafe_disables_events, VGCF_online, VGCF_syscall_disables_events,
+    VcpuGuestContext, VGCF_I387_VALID, VGCF_IN_KERNEL, XEN_LEGACY_MAX_VCPUS,
 };
 use xen_abi::xen::VcpuInfo;
 
@@ -66,7 +69,8 @@ pub fn create_all(domain: &Arc<Domain>, count: u32) -> Refused<()> {
 /// Makes one vCPU, down and without context. ENOMEM.
 pub fn create(domain: &Arc<Domain>, id: VcpuId) -> Refused<Arc<Vcpu>> {
     let fpu = FpuState::new().ok_or(OUT_OF_MEMORY)?;
-    let window = DescriptorWindow::new(&mut |order| machine::take_own(order)).map_err(|_| OUT_OF_MEMORY)?;
+    let window =
+        DescriptorWindow::new(&mut |order| machine::take_own(order)).map_err(|_| OUT_OF_MEMORY)?;
     let context = Arc::new(VcpuContext::new());
     context.window.store(window.number(), Relaxed);
     let place = if (id.0 as usize) < XEN_LEGACY_MAX_VCPUS {
@@ -76,9 +80,25 @@ pub fn create(domain: &Arc<Domain>, id: VcpuId) -> Refused<Arc<Vcpu>> {
     };
     let first_cpu = CpuId(id.0 % crate::processors::count().max(1) as u32);
     let is_pinned = domain.privileged && boot::options().dom0_vcpus_pinned;
-    let hard_affinity = if is_pinned { CpuSet::only(first_cpu) } else { CpuSet::ALL };
-    let key = schedule::insert(&VcpuParameters { hard_affinity, first_cpu, ..VcpuParameters::default() })?;
-    let vcpu = Arc::new(assemble(domain, id, key, context, fpu, window, hard_affinity));
+    let hard_affinity = if is_pinned {
+        CpuSet::only(first_cpu)
+    } else {
+        CpuSet::ALL
+    };
+    let key = schedule::insert(&VcpuParameters {
+        hard_affinity,
+        first_cpu,
+        ..VcpuParameters::default()
+    })?;
+    let vcpu = Arc::new(assemble(
+        domain,
+        id,
+        key,
+        context,
+        fpu,
+        window,
+        hard_affinity,
+    ));
     vcpu.set_info(place.0, place.1);
     vcpu.context.info().upcall_mask.store(1, Relaxed);
     schedule::attach(&vcpu);
@@ -86,7 +106,12 @@ pub fn create(domain: &Arc<Domain>, id: VcpuId) -> Refused<Arc<Vcpu>> {
 }
 
 fn assemble(
-    domain: &Arc<Domain>, id: VcpuId, key: VcpuKey, context: Arc<VcpuContext>, fpu: FpuState, window: DescriptorWindow,
+    domain: &Arc<Domain>,
+    id: VcpuId,
+    key: VcpuKey,
+    context: Arc<VcpuContext>,
+    fpu: FpuState,
+    window: DescriptorWindow,
     affinity: CpuSet,
 ) -> Vcpu {
     Vcpu {
@@ -123,18 +148,29 @@ pub fn has_info(vcpu: &Vcpu) -> bool {
 
 /// Gives a vCPU, which is down and has none, its first context. EINVAL: something in it is not the guest's to
 /// have. With [`Stop::Again`] nothing is changed but how far its tables are validated.
-pub fn initialise(vcpu: &Vcpu, context: &VcpuGuestContext, budget: &mut Budget) -> Result<(), Stop> {
+pub fn initialise(
+    vcpu: &Vcpu,
+    context: &VcpuGuestContext,
+    budget: &mut Budget,
+) -> Result<(), Stop> {
     check(context)?;
     let kernel = frame_of_base(context.ctrlreg.get(3));
     let user = frame_of_base(context.ctrlreg.get(1));
     if context.flags & VGCF_IN_KERNEL == 0 && user.0 == 0 {
-        return Ok(refuse(Errno::EINVAL, "a user program needs user page tables")?);
+        return Ok(refuse(
+            Errno::EINVAL,
+            "a user program needs user page tables",
+        )?);
     }
     // References come last: what else is set does not matter until the vCPU is initialised.
     set_entry_points(vcpu, context)?;
     take_bases(vcpu, kernel, user, budget)?;
     let frames = context.gdt_ents.div_ceil(512) as usize;
-    let listed = context.gdt_frames.iter().take(frames).map(|&frame| Mfn(frame));
+    let listed = context
+        .gdt_frames
+        .iter()
+        .take(frames)
+        .map(|&frame| Mfn(frame));
     let gdt: arrayvec::ArrayVec<Mfn, 16> = listed.collect();
     if let Err(refusal) = set_gdt::set(vcpu, &gdt, context.gdt_ents as u32) {
         give_bases_back(vcpu, budget)?;
@@ -155,15 +191,33 @@ fn frame_of_base(register: Option<&u64>) -> Mfn {
 
 /// What can be told without looking at frames.
 fn check(context: &VcpuGuestContext) -> Refused<()> {
-    let entries = [context.event_callback_eip, context.failsafe_callback_eip, context.syscall_callback_eip];
+    let entries = [
+        context.event_callback_eip,
+        context.failsafe_callback_eip,
+        context.syscall_callback_eip,
+    ];
     let handlers = context.trap_ctxt.iter().map(|trap| trap.address);
-    if entries.into_iter().chain(handlers).any(|address| !VirtAddr(address).is_guest()) {
-        return refuse(Errno::EINVAL, "a handler lies outside the guest's address space");
+    if entries
+        .into_iter()
+        .chain(handlers)
+        .any(|address| !VirtAddr(address).is_canonical())
+    {
+        return refuse(
+            Errno::EINVAL,
+            "a handler's address is not canonical",
+        );
     }
     let addresses = [
-        context.user_regs.rip, context.fs_base, context.gs_base_kernel, context.gs_base_user, context.ldt_base,
+        context.user_regs.rip,
+        context.fs_base,
+        context.gs_base_kernel,
+        context.gs_base_user,
+        context.ldt_base,
     ];
-    if addresses.into_iter().any(|address| !VirtAddr(address).is_canonical()) {
+    if addresses
+        .into_iter()
+        .any(|address| !VirtAddr(address).is_canonical())
+    {
         return refuse(Errno::EINVAL, "an address or segment base is not canonical");
     }
     if context.gdt_ents > 14 * 512 {
@@ -213,18 +267,31 @@ fn set_entry_points(vcpu: &Vcpu, context: &VcpuGuestContext) -> Refused<()> {
     for (number, trap) in context.trap_ctxt.iter().enumerate() {
         // The array is by vector; what its entries say of their own is nothing.
         if trap.address != 0 {
-            let trap = xen_abi::arch_x86::TrapInfo { vector: number as u8, ..*trap };
+            let trap = xen_abi::arch_x86::TrapInfo {
+                vector: number as u8,
+                ..*trap
+            };
             set_trap_table::set(vcpu, &trap);
         }
     }
     let masks = |flag| context.flags & flag != 0;
     callback_op::set(vcpu, CallbackType::Event, context.event_callback_eip, true)?;
     let failsafe_masks = masks(VGCF_failsafe_disables_events);
-    callback_op::set(vcpu, CallbackType::Failsafe, context.failsafe_callback_eip, failsafe_masks)?;
+    callback_op::set(
+        vcpu,
+        CallbackType::Failsafe,
+        context.failsafe_callback_eip,
+        failsafe_masks,
+    )?;
     let syscall_masks = masks(VGCF_syscall_disables_events);
-    callback_op::set(vcpu, CallbackType::Syscall, context.syscall_callback_eip, syscall_masks)?;
+    callback_op::set(
+        vcpu,
+        CallbackType::Syscall,
+        context.syscall_callback_eip,
+        syscall_masks,
+    )?;
     if context.kernel_sp != 0 {
-        stack_switch::set(vcpu, context.kernel_ss, context.kernel_sp)?;
+        stack_switch::set(vcpu, context.kernel_ss, context.kernel_sp);
     }
     Ok(())
 }
@@ -236,11 +303,15 @@ fn set_state(vcpu: &Vcpu, context: &VcpuGuestContext) {
     *vcpu.saved.lock() = frame(registers);
     let selectors = [registers.ds, registers.es, registers.fs, registers.gs].map(u64::from);
     let [ds, es, fs, gs] = selectors;
-    state.selectors.store(ds | es << 16 | fs << 32 | gs << 48, Relaxed);
+    state
+        .selectors
+        .store(ds | es << 16 | fs << 32 | gs << 48, Relaxed);
     state.fs_base.store(context.fs_base, Relaxed);
     state.gs_base_kernel.store(context.gs_base_kernel, Relaxed);
     state.gs_base_user.store(context.gs_base_user, Relaxed);
-    state.iopl.store((registers.rflags >> 12) as u8 & 3, Relaxed);
+    state
+        .iopl
+        .store((registers.rflags >> 12) as u8 & 3, Relaxed);
     let [cr0, ..] = context.ctrlreg;
     state.cr0.store(cr0 & CR0_TS, Relaxed);
     for (number, &value) in (0..).zip(&context.debugreg) {

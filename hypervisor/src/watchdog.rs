@@ -1,6 +1,9 @@
 //! Watchdogs that a domain sets on itself (`SCHEDOP_watchdog`): one that is not renewed in time ends the domain.
 
-use core::sync::atomic::{AtomicBool, Ordering::{AcqRel, Acquire, Release}};
+use core::sync::atomic::{
+    AtomicBool,
+    Ordering::{AcqRel, Acquire, Release},
+};
 
 use guest_time::NANOS_PER_SECOND;
 use vocabulary::{refuse, Errno, Nanos, Refused};
@@ -23,23 +26,20 @@ impl Watchdogs {
     /// None is set.
     pub const fn new() -> Self {
         const fn watchdog(number: u8) -> Watchdog {
-            Watchdog { is_used: AtomicBool::new(false), timer: Timer::new(Purpose::Watchdog(number)) }
+            Watchdog {
+                is_used: AtomicBool::new(false),
+                timer: Timer::new(Purpose::Watchdog(number)),
+            }
         }
         Self([watchdog(0), watchdog(1)])
-    }
-
-    /// Forgets the timers, before the vCPU goes.
-    pub fn forget(&self) {
-        for watchdog in &self.0 {
-            watchdog.timer.forget();
-        }
     }
 }
 
 impl Watchdog {
     fn set(&self, vcpu: &Vcpu, seconds: u32) -> Refused<()> {
         let after = u64::from(seconds).saturating_mul(NANOS_PER_SECOND);
-        self.timer.set(vcpu.key, Nanos(clock::now().0.saturating_add(after)))
+        self.timer
+            .set(vcpu.key, Nanos(clock::now().0.saturating_add(after)))
     }
 }
 
@@ -56,7 +56,9 @@ pub fn set(first: &Vcpu, id: u32, seconds: u32) -> Refused<u64> {
         }
         return refuse(Errno::ENOSPC, "all of the domain's watchdogs are set");
     }
-    let watchdog = watchdogs.get(id as usize - 1).filter(|watchdog| watchdog.is_used.load(Acquire));
+    let watchdog = watchdogs
+        .get(id as usize - 1)
+        .filter(|watchdog| watchdog.is_used.load(Acquire));
     let Some(watchdog) = watchdog else {
         return refuse(Errno::EINVAL, "there is no such watchdog");
     };
@@ -72,7 +74,12 @@ pub fn set(first: &Vcpu, id: u32, seconds: u32) -> Refused<u64> {
 /// A watchdog was not renewed in time.
 pub fn expired(domain: &Domain, number: u8) {
     if domain.mark_shut_down(SHUTDOWN_watchdog as u8) {
-        crate::guest_log!(Warning, "domain {}: watchdog {} was not renewed in time", domain.id, number + 1);
+        crate::guest_log!(
+            Warning,
+            "domain {}: watchdog {} was not renewed in time",
+            domain.id,
+            number + 1
+        );
         power::domain_ended(domain, SHUTDOWN_watchdog as u8);
     }
 }

@@ -8,12 +8,17 @@ use events::POLL_PORTS;
 use hw::copy;
 use sched::{CpuId, CpuSet};
 use vocabulary::{refuse as refused, DomainId, Errno, Nanos, Port, Refusal, Refused, VcpuId};
-use xen_abi::sched::{SchedPinOverride, SchedPoll, SchedRemoteShutdown, SchedShutdown, SchedWatchdog};
+use xen_abi::sched::{
+    SchedPinOverride, SchedPoll, SchedRemoteShutdown, SchedShutdown, SchedWatchdog,
+};
 
 use crate::domain::RUNNING;
 use crate::hypercall::{refuse, Answer, Arguments, Caller};
 use crate::vcpu::Vcpu;
-use crate::{authority, crash, domains, events as domain_events, guest, power, processors, schedule, watchdog};
+use crate::{
+    authority, crash, domains, events as domain_events, guest, power, processors, schedule,
+    watchdog,
+};
 
 /// Arguments: operation, its structure.
 pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
@@ -92,7 +97,8 @@ fn poll(vcpu: &Vcpu, request: &SchedPoll) -> Refused<()> {
                 timeout => vcpu.time.poll.set(vcpu.key, Nanos(timeout))?,
             }
             let info = vcpu.context.info();
-            let takes_event = info.upcall_pending.load(SeqCst) != 0 && info.upcall_mask.load(SeqCst) == 0;
+            let takes_event =
+                info.upcall_pending.load(SeqCst) != 0 && info.upcall_mask.load(SeqCst) == 0;
             if takes_event {
                 end_poll(vcpu);
                 vcpu.domain.events.poll_end(vcpu.id);

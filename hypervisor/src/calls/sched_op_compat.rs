@@ -15,7 +15,12 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         Ok(SchedOp::Yield) => schedule::yield_now(caller.vcpu),
         Ok(SchedOp::Block) => sched_op::block(caller.vcpu),
         Ok(SchedOp::Shutdown) => sched_op::shut_down(caller.vcpu, reason as u8),
-        _ => return refuse(Errno::ENOSYS, "the old call yields, blocks and shuts down, nothing else"),
+        _ => {
+            return refuse(
+                Errno::ENOSYS,
+                "the old call yields, blocks and shuts down, nothing else",
+            )
+        }
     }
     Ok(0)
 }

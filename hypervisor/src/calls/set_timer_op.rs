@@ -20,7 +20,11 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         return Ok(0);
     }
     let farthest = clock::now().0.saturating_add(FARTHEST);
-    let deadline = if deadline > farthest { clock::now().0.saturating_add(SOON) } else { deadline };
+    let deadline = if deadline > farthest {
+        clock::now().0.saturating_add(SOON)
+    } else {
+        deadline
+    };
     vcpu.time.singleshot.set(vcpu.key, Nanos(deadline))?;
     Ok(0)
 }

@@ -5,12 +5,14 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use calls::VcpuOp;
 use hw::window::Window;
 use memory::{Budget, PageRef};
-use vocabulary::{refuse as refused, Errno, Mfn, Nanos, Refusal, Refused, VcpuId, VirtAddr, PAGE_SIZE};
+use vocabulary::{
+    refuse as refused, Errno, Mfn, Nanos, Refusal, Refused, VcpuId, VirtAddr, PAGE_SIZE,
+};
 use xen_abi::arch_x86::VcpuGuestContext;
 use xen_abi::sched::SHUTDOWN_poweroff;
 use xen_abi::vcpu::{
-    VcpuGetPhysid, VcpuRegisterRunstateMemoryArea, VcpuRegisterTimeMemoryArea, VcpuRegisterVcpuInfo, VcpuRunstateInfo,
-    VcpuSetPeriodicTimer, VcpuSetSingleshotTimer,
+    VcpuGetPhysid, VcpuRegisterRunstateMemoryArea, VcpuRegisterTimeMemoryArea,
+    VcpuRegisterVcpuInfo, VcpuRunstateInfo, VcpuSetPeriodicTimer, VcpuSetSingleshotTimer,
 };
 use xen_abi::xen::VcpuTimeInfo;
 
@@ -102,7 +104,9 @@ fn set_singleshot(own: &Vcpu, vcpu: &Vcpu, structure: u64) -> Refused<()> {
     same(own, vcpu)?;
     // `VCPU_SSHOTTMR_future` asks for a refusal of deadlines that have passed; Xen 4.17 ignores it, and fires.
     let request = guest::read::<VcpuSetSingleshotTimer>(structure)?;
-    vcpu.time.singleshot.set(vcpu.key, Nanos(request.timeout_abs_ns))
+    vcpu.time
+        .singleshot
+        .set(vcpu.key, Nanos(request.timeout_abs_ns))
 }
 
 fn initialise(vcpu: &Vcpu, structure: u64) -> Answer {
@@ -119,7 +123,8 @@ fn initialise(vcpu: &Vcpu, structure: u64) -> Answer {
     Ok(0)
 }
 
-static INITIALISING: hw::sync::SpinLock<(), { crate::levels::INITIALISING }> = hw::sync::SpinLock::new(());
+static INITIALISING: hw::sync::SpinLock<(), { crate::levels::INITIALISING }> =
+    hw::sync::SpinLock::new(());
 
 fn up(vcpu: &Vcpu) -> Refused<()> {
     if !vcpus::has_info(vcpu) || !vcpu.is_initialised.load(Acquire) {
@@ -154,7 +159,10 @@ fn runstate(vcpu: &Vcpu) -> VcpuRunstateInfo {
 fn register_info(own: &Vcpu, vcpu: &Vcpu, request: &VcpuRegisterVcpuInfo) -> Refused<()> {
     let offset = request.offset as usize;
     if offset > PAGE_SIZE - INFO_BYTES || offset % 8 != 0 {
-        return refused(Errno::ENXIO, "vcpu_info must be aligned and lie in one frame");
+        return refused(
+            Errno::ENXIO,
+            "vcpu_info must be aligned and lie in one frame",
+        );
     }
     if vcpu.info_registered.load(Acquire) {
         return refused(Errno::EINVAL, "the vCPU registered its vcpu_info before");
@@ -164,7 +172,9 @@ fn register_info(own: &Vcpu, vcpu: &Vcpu, request: &VcpuRegisterVcpuInfo) -> Ref
     }
     let frame = Mfn(request.mfn);
     let page = PageRef::acquire(machine::frames(), &machine::Machine, frame, vcpu.domain.id)?;
-    let page = page.writable().map_err(|_| Refusal::new(Errno::EINVAL, "the frame is not writable memory"))?;
+    let page = page
+        .writable()
+        .map_err(|_| Refusal::new(Errno::EINVAL, "the frame is not writable memory"))?;
     if vcpu.info_registered.swap(true, AcqRel) {
         return refused(Errno::EINVAL, "the vCPU registered its vcpu_info before");
     }
@@ -201,11 +211,15 @@ fn send_nmi(vcpu: &Vcpu, structure: u64) -> Refused<()> {
 /// `VCPUOP_get_physid`: the processor of a vCPU of the hardware domain that cannot leave it.
 fn physical_id(vcpu: &Vcpu) -> Refused<VcpuGetPhysid> {
     let affinity = *vcpu.affinity.lock();
-    let only = affinity.lowest().filter(|_| vcpu.domain.privileged && affinity.len() == 1);
+    let only = affinity
+        .lowest()
+        .filter(|_| vcpu.domain.privileged && affinity.len() == 1);
     let apic_id = only.and_then(|cpu| hw::percpu::PerCpu::apic_id_of(cpu.0 as usize));
     match apic_id {
         // The firmware's own number of the processor is the same on the machines there are.
-        Some(apic_id) => Ok(VcpuGetPhysid { phys_id: u64::from(apic_id) | u64::from(apic_id) << 32 }),
+        Some(apic_id) => Ok(VcpuGetPhysid {
+            phys_id: u64::from(apic_id) | u64::from(apic_id) << 32,
+        }),
         None => refused(Errno::EINVAL, "the vCPU is not pinned to one processor"),
     }
 }
