@@ -89,6 +89,26 @@ impl DescriptorWindow {
     }
 }
 
+/// What the processor did not find when it read a descriptor of a guest's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingDescriptor {
+    /// An entry of the GDT, by its selector with privilege 0.
+    Global(u32),
+    /// An entry of the LDT, by its distance in bytes from the table's start.
+    Local(u64),
+}
+
+/// What a fault at `address` means for the vCPU that shows `window`; `None` where it is none of its descriptors.
+pub fn missing(window: u32, address: u64) -> Option<MissingDescriptor> {
+    let offset = address.checked_sub(base(window))?;
+    let local = LDT_PAGE * 4096;
+    match offset {
+        _ if offset >= SIZE => None,
+        _ if offset >= local => Some(MissingDescriptor::Local(offset - local)),
+        _ => Some(MissingDescriptor::Global(offset as u32 & !7)),
+    }
+}
+
 fn reserved() -> Mfn {
     Mfn(RESERVED.load(Acquire))
 }

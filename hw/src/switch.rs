@@ -54,8 +54,10 @@ pub fn save(vcpu: &VcpuContext, state: &FpuState) {
     state.save();
 }
 
-/// Loads the selectors `ds`, `es`, `fs`, `gs`; one that faults (the guest changed its descriptor) becomes null.
-fn load_selectors(packed: u64) {
+/// Loads the selectors `ds`, `es`, `fs`, `gs`; one that faults (the guest changed its descriptor) becomes null. Says
+/// whether all loaded.
+fn load_selectors(packed: u64) -> bool {
+    let mut failed = 0u32;
     macro_rules! load {
         ($register:literal, $value:expr) => {
             // SAFETY: a selector that faults is replaced by null at the continuation; data segments do not
@@ -69,8 +71,9 @@ fn load_selectors(packed: u64) {
                     "jmp 3f",
                     "4: xor {value:e}, {value:e}",
                     concat!("mov ", $register, ", {value:e}"),
+                    "mov {failed:e}, 1",
                     "3:",
-                    value = inout(reg) ($value & 0xffff) => _, options(nostack)
+                    value = inout(reg) ($value & 0xffff) => _, failed = inout(reg) failed, options(nostack)
                 )
             }
         };
@@ -79,6 +82,7 @@ fn load_selectors(packed: u64) {
     load!("es", packed >> 16);
     load!("fs", packed >> 32);
     load!("gs", packed >> 48);
+    failed == 0
 }
 
 fn use_xcr0(mask: u64) {
@@ -90,12 +94,14 @@ fn use_xcr0(mask: u64) {
 }
 
 /// Loads a vCPU: descriptor tables, segments, debug registers, vector state, control bits, page tables. From
-/// then on `PerCpu::vcpu` is it.
-pub fn load(vcpu: &Arc<VcpuContext>, state: &FpuState) {
+/// then on `PerCpu::vcpu` is it. Says whether all its data selectors loaded; one that does not is null now, and the
+/// guest's kernel should learn of it.
+#[must_use]
+pub fn load(vcpu: &Arc<VcpuContext>, state: &FpuState) -> bool {
     descriptors::load_window(vcpu.window.load(Relaxed));
     descriptors::load_ldt(vcpu.window.load(Relaxed), vcpu.ldt_entries.load(Relaxed));
     load_bases(vcpu);
-    load_selectors(vcpu.selectors.load(Relaxed));
+    let all_loaded = load_selectors(vcpu.selectors.load(Relaxed));
     load_bases(vcpu);
     // SAFETY: clears TS for the load of state; `set_control` sets it again where the guest wants it.
     unsafe { cpu::write_cr0(cpu::read_cr0() & !control::CR0_TS) }
@@ -107,6 +113,7 @@ pub fn load(vcpu: &Arc<VcpuContext>, state: &FpuState) {
     load_debug(vcpu);
     set_control(vcpu);
     PerCpu::current().set_vcpu(Arc::clone(vcpu));
+    all_loaded
 }
 
 fn load_bases(vcpu: &VcpuContext) {

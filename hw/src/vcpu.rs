@@ -21,7 +21,7 @@ pub mod mode {
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Callback {
-    /// Address in the guest kernel; zero where none is registered. Always a guest address.
+    /// Address in the guest kernel; zero where none is registered. Always canonical.
     pub entry: AtomicU64,
     /// One where delivery masks events (`CALLBACKF_mask_events`).
     pub masks_events: AtomicU8,
@@ -56,7 +56,8 @@ pub struct VcpuContext {
     pub kernel_cr3: AtomicU64,
     /// Value of CR3 for the guest's user programs.
     pub user_cr3: AtomicU64,
-    /// Stack of the guest kernel, aligned down to 16 bytes; a guest address with room below it.
+    /// Stack of the guest kernel, aligned down to 16 bytes; a guest address with room below it, or one that is not
+    /// canonical.
     pub kernel_sp: AtomicU64,
     /// Stack selector of the guest kernel.
     pub kernel_ss: AtomicU64,

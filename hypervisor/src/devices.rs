@@ -5,7 +5,7 @@ mod ports;
 use alloc::vec::Vec;
 
 use firmware::acpi::{Acpi, Space};
-use hw::boot::BootInfo;
+use hw::boot::{BootInfo, MemoryKind};
 use memory::IoAccess;
 use options::{ClockSource, Options};
 use spin::Once;
@@ -19,6 +19,8 @@ pub use ports::{configure, port_read, port_write, user_may, PortBitmaps};
 const HYPERTRANSPORT: (u64, u64) = (0xfd_0000_0000, 0xff_ffff_ffff);
 /// Messages of interrupts (MSI) are writes to this range, so nobody may map it.
 const MESSAGES: (u64, u64) = (0xfee0_0000, 0xfeef_ffff);
+/// The first frame above the first MiB.
+const LOW_END: u64 = 0x100;
 /// Width of addresses where CPUID does not say.
 const DEFAULT_WIDTH: u32 = 36;
 
@@ -49,9 +51,21 @@ struct Kept {
 static KEPT: Once<Kept> = Once::new();
 
 /// Learns from the firmware's tables what devices are the hypervisor's own.
-pub fn initialise(acpi: &Acpi, _boot: &BootInfo) {
+pub fn initialise(acpi: &Acpi, boot: &BootInfo) {
     power::learn(acpi.fadt);
-    KEPT.call_once(|| Kept::new(acpi, crate::boot::options()));
+    KEPT.call_once(|| {
+        let mut kept = Kept::new(acpi, crate::boot::options());
+        kept.denied.extend(memory_taken_early(boot));
+        kept
+    });
+}
+
+/// Memory that the frame table calls no domain's RAM, because the hypervisor took it before there was a frame table
+/// to say so, is no device either. Below 1 MiB lies what drivers look for: it is theirs to map.
+fn memory_taken_early(boot: &BootInfo) -> impl Iterator<Item = Range<u64>> + '_ {
+    let memory = boot.memory.regions().iter().filter(|region| region.kind == MemoryKind::Usable);
+    let frames = memory.map(|region| ((region.start >> 12).max(LOW_END), region.end.div_ceil(4096)));
+    frames.filter(|(first, end)| first < end).map(|(first, end)| (first, end - 1))
 }
 
 impl Kept {

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::{AcqRel, Acquire, Relax
 use events::{Bitmap, SharedInfo, SharedPage};
 use hw::window::Window;
 use memory::{PageRef, WritableRef};
-use vocabulary::{Mfn, Refused, VcpuId};
+use vocabulary::{Errno, Mfn, Refusal, Refused, VcpuId};
 
 use crate::domain::Domain;
 use crate::machine::{self, Machine};
@@ -20,7 +20,8 @@ impl EventPage {
     /// Takes the domain's frame. Refused where it is not the domain's or is a table.
     pub fn take(domain: &Domain, frame: Mfn) -> Refused<Self> {
         let page = PageRef::acquire(machine::frames(), &Machine, frame, domain.id)?;
-        Ok(Self { reference: page.writable()? })
+        let reference = page.writable().map_err(|refusal| Refusal { errno: Errno::EINVAL, ..refusal })?;
+        Ok(Self { reference })
     }
 
     #[inline]

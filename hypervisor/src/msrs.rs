@@ -79,7 +79,7 @@ pub fn write(vcpu: &Vcpu, index: u32, value: u64) -> bool {
             true
         }
         // Writing back what is there changes nothing; Linux does so at start.
-        msr::EFER | msr::PAT | msr::APIC_BASE | 0x1a0 | 0xc001_0015 | 0xc001_0010 | 0xc001_1029 => {
+        msr::PAT | msr::APIC_BASE | 0x1a0 | 0xc001_0015 | 0xc001_0010 | 0xc001_1029 => {
             vcpu.domain.privileged || cpu::try_read_msr(index) == Some(value)
         }
         0x8b | 0x17a | 0x140 => true,

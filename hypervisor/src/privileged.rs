@@ -3,17 +3,17 @@
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 use emulate::{privileged, CodeSize, Place, Privileged, RegisterPart, Registers as _, StringPort, Width};
-use hw::percpu::PerCpu;
 use hw::registers::{selector, Registers};
-use hw::{copy, cpu, fpu, switch, tlb};
-use vocabulary::VirtAddr;
+use hw::{copy, cpu, fpu, switch};
+use memory::{Budget, Stop};
+use vocabulary::{MachineAddr, Mfn, VirtAddr};
 
 use crate::calls::set_debugreg;
 use crate::counters::count;
 use crate::registers::{set_general, View};
 use crate::table_writes::read_code;
 use crate::vcpu::Vcpu;
-use crate::{cpuid, devices, msrs};
+use crate::{bases, cpuid, devices, machine, msrs};
 
 /// CR0.TS, and the bits a guest sees set in CR0: protection, paging, write protection, extension type, NE, MP.
 const CR0_TS: u64 = 1 << 3;
@@ -21,6 +21,8 @@ const CR0_SHOWN: u64 = 0x8005_0033;
 /// CR4 bits that a guest may change as it likes (they have no effect), and OSXSAVE and TSD, which have.
 const CR4_SHOWN: u64 = 1 << 5 | 1 << 9 | 1 << 10;
 const CR4_CHANGEABLE: u64 = 1 << 2 | 1 << 18 | 1 << 16;
+/// Table entries looked at before a change of base is started again.
+const BASE_BUDGET: u32 = 8192;
 /// Items of a string port instruction done before it is started again.
 const STRING_BATCH: u64 = 64;
 
@@ -74,8 +76,6 @@ fn allowed(is: bool) -> Outcome {
 /// What a user program may do: ports that its kernel gave it.
 fn run_for_user(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Outcome {
     match operation {
-        Privileged::PortRead { port, width } | Privileged::PortWrite { port, width, .. }
-            if !devices::user_may(vcpu, port, width) => Outcome::Refused,
         Privileged::PortRead { .. } | Privileged::PortWrite { .. } => run(vcpu, registers, operation),
         Privileged::CpuId { leaf, subleaf, .. } => {
             identify(vcpu, registers, leaf, subleaf);
@@ -92,6 +92,11 @@ fn run(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Outcome
         Privileged::ClearInterrupts | Privileged::SetInterrupts => {
             allowed(u64::from(vcpu.context.iopl.load(Relaxed)) >= 1)
         }
+        Privileged::PortRead { port, width }
+        | Privileged::PortWrite { port, width, .. }
+        | Privileged::StringPortRead(StringPort { port, width, .. })
+        | Privileged::StringPortWrite(StringPort { port, width, .. })
+            if !devices::user_may(vcpu, port, width) => Outcome::Refused,
         Privileged::PortRead { port, width } => {
             let value = devices::port_read(vcpu, port, width);
             write_part(registers, 0, width, u64::from(value));
@@ -135,13 +140,8 @@ fn run_rest(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Ou
             switch::set_control(&vcpu.context);
             Outcome::Done
         }
-        Privileged::InvalidatePage { address } => {
-            if VirtAddr(address).is_guest() {
-                tlb::flush_page_local(address);
-            }
-            Outcome::Done
-        }
-        Privileged::WriteBackCaches | Privileged::InvalidateCaches => {
+        Privileged::WriteBackCaches => {
+            // Only a domain with device memory has a reason to write caches back.
             if vcpu.domain.privileged {
                 cpu::write_back_caches();
             }
@@ -150,11 +150,6 @@ fn run_rest(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Ou
         Privileged::ClearTaskSwitched => {
             vcpu.context.cr0.fetch_and(!CR0_TS, AcqRel);
             switch::set_control(&vcpu.context);
-            Outcome::Done
-        }
-        Privileged::Halt => {
-            crate::schedule::block(vcpu);
-            PerCpu::current().work.fetch_or(crate::work::RESCHEDULE, AcqRel);
             Outcome::Done
         }
         Privileged::CpuId { leaf, subleaf, .. } => {
@@ -206,7 +201,7 @@ fn read_control(vcpu: &Vcpu, registers: &mut Registers, control: u8, destination
 
 fn write_control(vcpu: &Vcpu, control: u8, value: u64) -> Outcome {
     match control {
-        0 if (value ^ CR0_SHOWN) & !CR0_TS & 0x7fff_ffff & !0x10 == 0 => {
+        0 if (value ^ CR0_SHOWN) & !CR0_TS == 0 => {
             vcpu.context.cr0.store(value & CR0_TS, Relaxed);
             switch::set_control(&vcpu.context);
             Outcome::Done
@@ -215,12 +210,25 @@ fn write_control(vcpu: &Vcpu, control: u8, value: u64) -> Outcome {
             vcpu.context.info().cr2.store(value, Relaxed);
             Outcome::Done
         }
+        3 => change_base(vcpu, MachineAddr(value).frame()),
         4 => {
             vcpu.context.cr4.store(value & CR4_CHANGEABLE, Relaxed);
             switch::set_control(&vcpu.context);
             Outcome::Done
         }
         _ => Outcome::Refused,
+    }
+}
+
+/// `mov` to CR3 is `MMUEXT_NEW_BASEPTR` by another name.
+fn change_base(vcpu: &Vcpu, base: Mfn) -> Outcome {
+    let mut budget = Budget::new(BASE_BUDGET);
+    let changed = bases::set_kernel(vcpu, base, &mut budget);
+    match changed.and_then(|()| machine::mmu().finish(&mut vcpu.domain.paging.lock(), &mut budget)) {
+        Ok(()) => Outcome::Done,
+        // Started again it finds what is done as done.
+        Err(Stop::Again) => Outcome::Again,
+        Err(Stop::Refused(_)) => Outcome::Refused,
     }
 }
 

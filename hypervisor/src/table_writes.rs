@@ -4,13 +4,13 @@
 use emulate::{page_table_write, Segment};
 use hw::copy;
 use hw::registers::Registers;
-use memory::{Budget, EntryUpdate, Mode, Stop, TableMemory};
+use memory::{Budget, EntryUpdate, Mode, PageType, Stop, TableMemory};
 use vocabulary::{Errno, VirtAddr};
 
 use crate::counters::count;
 use crate::registers::View;
 use crate::vcpu::Vcpu;
-use crate::{inject, machine, refusals};
+use crate::{machine, refusals};
 
 /// Emulates the write that faulted at `address`, if it goes to a page table of the domain. Says whether it
 /// was handled; if not, the fault is the guest's own.
@@ -27,7 +27,8 @@ pub fn emulate(vcpu: &Vcpu, registers: &mut Registers, address: VirtAddr) -> boo
         return false;
     }
     let table = memory::entry::frame(entry);
-    if mmu.table_type(&paging, table).is_none() {
+    // Upper tables are changed by asking: a plain write to one is the guest's own fault.
+    if mmu.table_type(&paging, table) != Some(PageType::L1) {
         return false;
     }
     let mut code = [0; 15];
@@ -61,8 +62,9 @@ pub fn emulate(vcpu: &Vcpu, registers: &mut Registers, address: VirtAddr) -> boo
         // The instruction runs again from its start; what was done so far is kept.
         Err(Stop::Again) => {}
         Err(Stop::Refused(refusal)) => {
+            // The guest sees the fault that it had.
             refusals::note_emulated(vcpu, registers, refusal);
-            inject::general_protection(vcpu, registers, 0);
+            return false;
         }
     }
     true

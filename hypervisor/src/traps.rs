@@ -2,13 +2,15 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
+use hw::descriptors::{self, MissingDescriptor};
+use hw::percpu::PerCpu;
 use hw::registers::{rflags, Registers};
 use hw::{copy, switch};
 use vocabulary::VirtAddr;
 
 use crate::inject::{self, Target};
 use crate::vcpu::Vcpu;
-use crate::{crash, current, privileged, table_writes};
+use crate::{crash, current, local_table, privileged, table_writes};
 
 /// Page-fault error code bits (Intel SDM volume 3, figure 4-12).
 mod fault {
@@ -43,10 +45,32 @@ fn guest_page_fault(vcpu: &Vcpu, registers: &mut Registers, address: u64) {
         return crash::domain(vcpu, registers, "a page-table entry has reserved bits");
     }
     if !VirtAddr(address).is_guest() {
+        // The processor reads descriptors with its own rights, a guest's access is a user's.
+        if registers.error_code & fault::USER == 0 && missing_descriptor(vcpu, registers, address, code) {
+            return;
+        }
         // What is mapped in the hypervisor's part is nothing a guest may learn.
         code &= !fault::PRESENT;
     }
     inject::page_fault(vcpu, registers, address, code);
+}
+
+/// Handles a fault on one of the vCPU's descriptors, which its kernel sees in its own terms: a missing page of the GDT
+/// as a bad selector, one of the LDT as a page fault where the guest has the table. Says whether it was such a fault.
+#[cold]
+fn missing_descriptor(vcpu: &Vcpu, registers: &mut Registers, address: u64, code: u32) -> bool {
+    match descriptors::missing(vcpu.context.window.load(Relaxed), address) {
+        Some(MissingDescriptor::Global(selector)) => inject::general_protection(vcpu, registers, selector),
+        Some(MissingDescriptor::Local(offset)) => {
+            if !local_table::show(vcpu, offset) {
+                let user = if vcpu.context.in_kernel() { 0 } else { fault::USER };
+                let code = code & !(fault::PRESENT | fault::USER) | user;
+                inject::page_fault(vcpu, registers, local_table::address(vcpu, offset), code);
+            }
+        }
+        None => return false,
+    }
+    true
 }
 
 /// Any other exception of a guest.
@@ -169,16 +193,29 @@ pub extern "C" fn bounce_fault(registers: &mut Registers) {
     });
 }
 
-/// Leaving for the guest with these registers faulted: its kernel learns by the failsafe callback, where it
-/// has one, else by a general protection fault.
+/// Leaving for the guest with these registers faulted: its kernel learns as if the first instruction there had.
 pub extern "C" fn iret_fault(registers: &mut Registers) {
+    let here = PerCpu::current();
+    let (vector, code) = (here.fault_vector.load(Relaxed), here.fault_code.load(Relaxed));
+    let address = here.fault_address.load(Relaxed);
     current::with(|vcpu| {
         registers.rflags |= rflags::IF;
-        match Target::of(&vcpu.context.failsafe) {
-            Some(target) => failsafe(vcpu, registers, target),
-            None => inject::general_protection(vcpu, registers, 0),
+        if vector == 14 {
+            if !missing_descriptor(vcpu, registers, address, code) {
+                crash::domain(vcpu, registers, "its descriptor tables cannot be read");
+            }
+        } else {
+            inject::exception(vcpu, registers, vector, Some(code));
         }
     });
+}
+
+/// A data selector of the vCPU, which was just loaded with these registers, is none any more: its kernel learns by
+/// the failsafe callback, where it has one.
+pub fn selectors_lost(vcpu: &Vcpu, registers: &mut Registers) {
+    if let Some(target) = Target::of(&vcpu.context.failsafe) {
+        failsafe(vcpu, registers, target);
+    }
 }
 
 /// The failsafe frame has the four data selectors below the ordinary one: `ds`, `es`, `fs`, `gs`.
@@ -191,8 +228,9 @@ fn failsafe(vcpu: &Vcpu, registers: &mut Registers, target: Target) {
         return crash::domain(vcpu, registers, "the kernel's stack cannot take a failsafe frame");
     }
     let [rcx, r11] = top;
-    let selectors = switch::data_selectors();
-    let [ds, es, fs, gs] = selectors;
+    // As they were before what could not be loaded became null.
+    let selectors = vcpu.context.selectors.load(Relaxed);
+    let [ds, es, fs, gs] = [0, 16, 32, 48].map(|shift| selectors >> shift & 0xffff);
     registers.rsp = bottom.wrapping_sub(32);
     if copy::write_words(VirtAddr(registers.rsp), &[rcx, r11, ds, es, fs, gs]).is_err() {
         crash::domain(vcpu, registers, "the kernel's stack cannot take a failsafe frame");

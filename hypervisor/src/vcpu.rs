@@ -37,6 +37,8 @@ pub struct DescriptorFrames {
     pub gdt: ArrayVec<Mfn, 14>,
     /// Frames of the LDT; `Mfn::INVALID` where a page is not usable.
     pub ldt: ArrayVec<Mfn, 16>,
+    /// Where the guest has its LDT.
+    pub ldt_address: u64,
 }
 
 /// Page-table bases of a vCPU, each held by a base reference. Changed under the domain's paging lock.

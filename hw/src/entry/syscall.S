@@ -191,7 +191,8 @@ iret_fast:
     and r11d, 0x254fd5              # `guest_rflags`
     or r11d, 0x202
     push r11
-    push 0xe033
+    FAULTS_TO 48f
+    push [rcx + 24]                 # the call's flags, in the place of the code selector, which `sysret` needs not
     FAULTS_TO 44f
     push [rcx + 32]
     FAULTS_TO 45f
@@ -218,7 +219,13 @@ iret_fast:
     pop rax
     mov rsp, [rsp + 24]
     sysretq
-50:
+50: # What differs may be what the guest did not care for: after a system call `sysret` sets both (VGCF_in_syscall).
+    test dword ptr [rsp + 16], 0x100
+    mov qword ptr [rsp + 16], 0xe033
+    jz 52f
+    mov rcx, [rsp + 8]
+    mov r11, [rsp + 24]
+52:
     pop rax
     .pushsection .ex_table, "a", @progbits
     .quad 51f, iret_faulted
@@ -229,7 +236,7 @@ iret_fast:
 46: pop rcx
 45: pop rcx
 44: pop rcx
-    pop rcx
+48: pop rcx
 43: pop rcx
 42: pop rcx
 41: GUEST_ACCESS_END

@@ -45,10 +45,11 @@ fn place(vcpu: &Vcpu, kind: CallbackType) -> &Callback {
     }
 }
 
-/// Registers a callback. EINVAL for an address that is not the guest's.
+/// Registers a callback. EINVAL for a non-canonical address: `sysret` to one faults in ring 0. One in the
+/// hypervisor's part is the guest's loss, since entry is in ring 3.
 pub fn set(vcpu: &Vcpu, kind: CallbackType, address: u64, masks_events: bool) -> Refused<()> {
-    if !VirtAddr(address).is_guest() {
-        return refuse(Errno::EINVAL, "a callback lies outside the guest's address space");
+    if !VirtAddr(address).is_canonical() {
+        return refuse(Errno::EINVAL, "a callback's address is not canonical");
     }
     let callback = place(vcpu, kind);
     callback.masks_events.store(u8::from(masks_events), Relaxed);
@@ -62,12 +63,10 @@ pub fn set(vcpu: &Vcpu, kind: CallbackType, address: u64, masks_events: bool) ->
 
 fn forget(vcpu: &Vcpu, kind: CallbackType) -> Refused<()> {
     match kind {
-        CallbackType::Event | CallbackType::Failsafe | CallbackType::Syscall => {
-            refuse(Errno::EINVAL, "this callback can be replaced but not forgotten")
-        }
-        kind => {
+        CallbackType::Nmi => {
             place(vcpu, kind).entry.store(0, Relaxed);
             Ok(())
         }
+        _ => refuse(Errno::EINVAL, "this callback can be replaced but not forgotten"),
     }
 }

@@ -40,10 +40,9 @@ pub fn handle(caller: &mut Caller<'_>, _: &mut Arguments) -> Answer {
     registers.rsp = rsp;
     registers.ss = ss & 0xffff | 3;
     registers.rax = rax;
-    if flags & u64::from(xen_abi::arch_x86::VGCF_in_syscall) == 0 {
-        registers.r11 = r11;
-        registers.rcx = rcx;
-    }
+    // A return from a system call leaves these two as `sysret` does.
+    let from_syscall = flags & u64::from(xen_abi::arch_x86::VGCF_in_syscall) != 0;
+    (registers.rcx, registers.r11) = if from_syscall { (rip, registers.rflags) } else { (rcx, r11) };
     registers.leave_by_iret();
     let masked = u8::from(wanted & rflags::IF == 0);
     vcpu.context.info().upcall_mask.store(masked, Relaxed);

@@ -12,6 +12,8 @@ use crate::machine;
 
 /// Table entries that one call may look at before it is continued.
 const BUDGET: u32 = 12_000;
+/// Bits of a request's pointer that are its command: entries are eight bytes long.
+const COMMAND: u64 = 7;
 /// Bytes of a `struct mmu_update`.
 const REQUEST: u64 = 16;
 
@@ -33,7 +35,8 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     let result = apply_all(table_domain, targets.pages, requests, count, &mut done, &mut budget);
     if done_at != 0 {
         let total = done_before.wrapping_add(done);
-        guest::write(done_at, &total)?;
+        // What is done stands; a guest that gave no place for the count is not told.
+        let _ = guest::write(done_at, &total);
     }
     match result {
         Ok(()) => Ok(0),
@@ -56,7 +59,7 @@ fn apply_all(
         }
         let at = requests.wrapping_add(u64::from(*done) * REQUEST);
         let [pointer, value] = guest::read_words::<2>(at)?;
-        let mode = match MmuUpdateOp::from_number((pointer & 3) as u32) {
+        let mode = match MmuUpdateOp::from_number((pointer & COMMAND) as u32) {
             Ok(MmuUpdateOp::NormalPtUpdate) => Mode::Normal,
             Ok(MmuUpdateOp::PtUpdatePreserveAd) => Mode::PreserveAccessedDirty,
             // Entries name machine frames in a PV guest anyway, so "do not translate" changes nothing.
@@ -69,7 +72,7 @@ fn apply_all(
             }
             Err(not_done) => return Err(Refusal::from(not_done).into()),
         };
-        let address = MachineAddr(pointer & !7);
+        let address = MachineAddr(pointer & !COMMAND);
         let update = EntryUpdate {
             table: address.frame(),
             index: address.offset() >> 3,

@@ -35,7 +35,8 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     let mut done = 0;
     let result = apply_all(caller.vcpu, domain, requests, count, &mut done, &mut budget);
     if done_at != 0 {
-        guest::write(done_at, &done_before.wrapping_add(done))?;
+        // What is done stands; a guest that gave no place for the count is not told.
+        let _ = guest::write(done_at, &done_before.wrapping_add(done));
     }
     match result {
         Ok(()) => Ok(0),
@@ -120,7 +121,9 @@ fn do_flush(vcpu: &Vcpu, operation: MmuextOp, first: u64, second: u64) -> Result
             }
         }
         MmuextOp::TlbFlushMulti | MmuextOp::InvlpgMulti => {
-            let mask = guest::read::<u64>(second)?;
+            let Ok(mask) = guest::read::<u64>(second) else {
+                return Err(Refusal::new(Errno::EINVAL, "the set of vCPUs to flush cannot be read"));
+            };
             flush::vcpus(domain, mask);
         }
         MmuextOp::TlbFlushAll | MmuextOp::InvlpgAll => flush::all(&domain.dirty),
@@ -134,7 +137,8 @@ fn do_flush(vcpu: &Vcpu, operation: MmuextOp, first: u64, second: u64) -> Result
 }
 
 fn writable(domain: &Domain, frame: Mfn) -> Result<memory::WritableRef<'static, machine::Machine>, Refusal> {
-    PageRef::acquire(machine::frames(), &machine::Machine, frame, domain.id)?.writable()
+    let page = PageRef::acquire(machine::frames(), &machine::Machine, frame, domain.id)?;
+    page.writable().map_err(|refusal| Refusal { errno: Errno::EINVAL, ..refusal })
 }
 
 fn clear(domain: &Domain, frame: Mfn) -> Result<(), Refusal> {

@@ -17,12 +17,13 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     Ok(0)
 }
 
-/// Where register `number` is kept. DR4 and DR5 are the old names of DR6 and DR7 and exist without CR4.DE only.
+/// Where register `number` is kept. DR4 and DR5 are the old names of DR6 and DR7 without CR4.DE,
+/// which guests do not have.
 pub fn slot(number: u32) -> Option<usize> {
     match number {
         0..=3 => Some(number as usize),
-        6 => Some(4),
-        7 => Some(5),
+        4 | 6 => Some(4),
+        5 | 7 => Some(5),
         _ => None,
     }
 }
@@ -35,14 +36,17 @@ const GENERAL_DETECT: u64 = 1 << 13;
 /// Sets a debug register; the caller loads it where the vCPU runs.
 pub fn set(vcpu: &Vcpu, number: u32, value: u64) -> Refused<()> {
     let Some(slot) = slot(number) else {
-        return refuse(Errno::EINVAL, "there is no such debug register");
+        return refuse(Errno::ENODEV, "there is no such debug register");
     };
     let value = match number {
         0..=3 if !copy::is_guest_range(value, 8) || !vocabulary::VirtAddr(value).is_canonical() => {
             return refuse(Errno::EPERM, "a breakpoint lies outside the guest's address space");
         }
         0..=3 => value,
-        6 => value & 0xffff_efff | 0xffff_0ff0,
+        4 | 6 if value >> 32 != 0 => {
+            return refuse(Errno::EINVAL, "the debug status has 32 bits");
+        }
+        4 | 6 => value & 0xffff_efff | 0xffff_0ff0,
         _ => control(value)?,
     };
     if let Some(place) = vcpu.context.debug.get(slot) {
@@ -53,7 +57,10 @@ pub fn set(vcpu: &Vcpu, number: u32, value: u64) -> Refused<()> {
 
 /// Checks DR7: four-byte I/O breakpoints and the like need CR4.DE, which guests do not have.
 fn control(value: u64) -> Refused<u64> {
-    if value >> 32 != 0 || value & GENERAL_DETECT != 0 {
+    if value >> 32 != 0 {
+        return refuse(Errno::EINVAL, "the debug control has 32 bits");
+    }
+    if value & GENERAL_DETECT != 0 {
         return refuse(Errno::EPERM, "the debug control register asks for what guests cannot have");
     }
     let enabled = (0..4).filter(|number| value >> (number * 2) & 3 != 0);

@@ -11,7 +11,9 @@ use crate::hypercall::{refuse, Answer, Arguments, Caller};
 /// Arguments: enable or disable (`VMASST_CMD_*`), which (`VMASST_TYPE_*`).
 pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     let [command, kind, ..] = arguments.0;
-    let kind = AssistType::from_number(kind as u32).map_err(Refusal::from)?;
+    let Ok(kind) = AssistType::from_number(kind as u32) else {
+        return refuse(Errno::EINVAL, "there is no such assist");
+    };
     let bit = 1u64 << kind.number();
     let assists = &caller.vcpu.domain.assists;
     match command as u32 {

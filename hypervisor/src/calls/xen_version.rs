@@ -79,6 +79,8 @@ fn features(vcpu: &Vcpu, to: u64) -> Refused<()> {
     if !vcpu.domain.privileged {
         bits.remove(kernel_image::Features::DOM0);
     }
+    // What the kernel's notes may ask for is more than it gets: its page tables are never plainly writable.
+    bits.remove(kernel_image::Features::WRITABLE_PAGE_TABLES);
     info.submap = bits.bits();
     guest::write(to, &info)
 }
@@ -96,6 +98,9 @@ fn build_id(to: u64) -> Answer {
         return Ok(id.len() as u64);
     }
     let room = guest::read::<BuildId>(to)?.len;
+    if room == 0 {
+        return refuse(Errno::EINVAL, "the build identifier needs room");
+    }
     if (room as usize) < id.len() {
         return refuse(Errno::ENOBUFS, "the build identifier needs more room");
     }

@@ -129,7 +129,8 @@ fn take_extent(domain: &Domain, request: &MemoryExchange, extent: u64, taken: &m
     let table = machine::frames();
     for number in 0..count as u64 {
         let frame = Mfn(first.wrapping_add(number));
-        let freed = table.steal(frame, domain.id, hw::tlb::stamp())?;
+        let stolen = table.steal(frame, domain.id, hw::tlb::stamp());
+        let freed = stolen.map_err(|refusal| Refusal { errno: Errno::EINVAL, ..refusal })?;
         domain.pages.lock().remove(table, &freed);
         taken.push(table.into_free(freed));
     }
