@@ -12,6 +12,7 @@ mod emulated;
 mod emulated_writes;
 mod fifo;
 mod grant_copies;
+mod grant_details;
 mod granting;
 mod mmu_entries;
 mod pointers;
@@ -42,6 +43,7 @@ const GROUPS: &[Group] = &[
     fifo::GROUP,
     granting::GROUP,
     grant_copies::GROUP,
+    grant_details::GROUP,
     reservations::GROUP,
     scheduling::GROUP,
     clocks::GROUP,
