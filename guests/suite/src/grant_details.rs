@@ -138,6 +138,22 @@ fn device() {
     assert_eq!(unmap_both(0, 5, map.handle), status::OKAY, "not mapped so");
     assert_eq!(unmap_both(window.va, 0, map.handle), status::OKAY);
     assert_eq!(table.flags(REFERENCE), PERMIT_ACCESS);
+    halves_in_one_batch(window, page);
+    assert_eq!(table.flags(REFERENCE), PERMIT_ACCESS);
+}
+
+fn halves_in_one_batch(window: Page, page: Page) {
+    let map = map(window.va, MAP_HOST | MAP_DEVICE, REFERENCE, 0);
+    let handle = map.handle as u64;
+    let mut unmaps = [
+        [window.va, 0, handle],
+        [0, page.machine(), handle],
+        [window.va, 0, handle],
+    ];
+    assert_eq!(table_op(op::UNMAP, at_mut(&mut unmaps), 3), 0);
+    let statuses = unmaps.map(|unmap| (unmap[2] >> 32) as i16);
+    let expected = [status::OKAY, status::OKAY, status::BAD_HANDLE];
+    assert_eq!(statuses, expected);
 }
 
 fn frames() {

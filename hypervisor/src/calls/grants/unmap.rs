@@ -83,7 +83,13 @@ pub fn run<T: Request>(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> An
 
 fn unmap_one<'a, T: Request>(vcpu: &'a Vcpu, at: u64, gone: &mut Gone<'a>) -> Refused<()> {
     let wish = guest::read::<T>(at)?.wish();
-    let destroyed = destroy(vcpu, &wish);
+    let mut destroyed = destroy(vcpu, &wish);
+    let busy = destroyed.as_ref().is_err_and(|denied| denied.status == Status::BadHandle);
+    if busy && !gone.is_empty() {
+        // Perhaps the batch has the other half of the same mapping (host, devices) in hand: finish it first.
+        give_back(vcpu, gone.take());
+        destroyed = destroy(vcpu, &wish);
+    }
     let status = status_of(vcpu, "unmap", &destroyed);
     if let Ok(unmapping) = destroyed {
         // There is room: a batch is no longer than the list.
