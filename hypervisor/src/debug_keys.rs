@@ -2,6 +2,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
+use crate::calls::grants;
 use crate::console::print;
 use crate::{crash, domains, irq, machine, power, processors, refusals};
 
@@ -13,6 +14,7 @@ const KEYS: &[Key] = &[
     (b'q', "show domains and their vCPUs", show_domains),
     (b'c', "show what each vCPU did", show_counters),
     (b'm', "show memory", show_memory),
+    (b'g', "show grants in use", show_grants),
     (b'i', "show interrupts", irq::show),
     (b'e', "show why guests were refused lately", refusals::show),
     (b'0', "show dom0's registers", show_dom0),
@@ -72,6 +74,10 @@ fn show_counters() {
             }
         }
     });
+}
+
+fn show_grants() {
+    domains::for_each(|domain| grants::dump::show(domain));
 }
 
 fn show_memory() {
