@@ -38,6 +38,14 @@ pub struct MmuTargets {
 #[inline]
 pub fn mmu_targets(vcpu: &Vcpu, foreign: u32) -> Refused<MmuTargets> {
     let own = vcpu.domain.id;
+    if foreign == u32::from(DomainId::SELF.0) {
+        return Ok(MmuTargets { tables: None, pages: own });
+    }
+    foreign_targets(vcpu, own, foreign)
+}
+
+#[cold]
+fn foreign_targets(vcpu: &Vcpu, own: DomainId, foreign: u32) -> Refused<MmuTargets> {
     let mut tables = None;
     let mut base = own;
     if foreign >> 16 != 0 {

@@ -51,19 +51,30 @@ pub fn answer_of(refusal: &Refusal) -> u64 {
     refusal.errno.answer() as u64
 }
 
+/// A hypercall's handler.
+type Handler = fn(&mut Caller<'_>, &mut Arguments) -> Answer;
+
+/// Numbers the table has room for; the interface's end at 55.
+const NUMBERS: usize = 64;
+
 macro_rules! dispatcher {
     ($($number:literal => $name:ident,)*) => {
-        /// Runs hypercall `number`; `None` where it is none that works.
-        #[inline]
-        pub fn dispatch(number: u64, caller: &mut Caller<'_>, arguments: &mut Arguments) -> Option<Answer> {
-            match number {
-                $( $number => Some(calls::$name::handle(caller, arguments)), )*
-                _ => None,
-            }
-        }
+        /// The handler of each number that works. A number beyond the table would not compile.
+        #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        static HANDLERS: [Option<Handler>; NUMBERS] = {
+            let mut table: [Option<Handler>; NUMBERS] = [None; NUMBERS];
+            $( table[$number] = Some(calls::$name::handle); )*
+            table
+        };
     };
 }
 ::calls::with_done_hypercalls!(dispatcher);
+
+/// The handler of hypercall `number`; `None` where it is none that works.
+#[inline(always)]
+pub fn handler(number: u64) -> Option<Handler> {
+    HANDLERS.get(number as usize).copied().flatten()
+}
 
 /// What `syscall` from a guest kernel leads to.
 pub extern "C" fn entry(registers: &mut Registers) {
@@ -73,34 +84,36 @@ pub extern "C" fn entry(registers: &mut Registers) {
 /// Length of the `syscall` instruction, to which a call that goes on is rewound.
 const SYSCALL_LENGTH: u64 = 2;
 
-#[inline]
+#[inline(always)]
 fn run(vcpu: &Vcpu, registers: &mut Registers) {
     let number = registers.rax;
     vcpu.counters.hypercall(number);
-    let given = Arguments([
-        registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9,
-    ]);
-    let mut arguments = given;
+    let Some(handler) = handler(number) else {
+        registers.rax = Errno::ENOSYS.answer() as u64;
+        return refusals::unknown_call(vcpu, number);
+    };
+    let mut arguments = arguments_of(registers);
     let mut caller = Caller { vcpu, registers };
-    let answer = dispatch(number, &mut caller, &mut arguments);
+    let answer = handler(&mut caller, &mut arguments);
     let registers = caller.registers;
     match answer {
-        // `iret` and its kin have replaced the whole frame.
-        Some(Ok(_)) if number == calls::iret::NUMBER => {}
-        Some(Ok(value)) => registers.rax = value,
-        Some(Err(Stop::Refused(refusal))) => {
+        // `iret` has replaced the whole frame, and answers the `rax` it put there.
+        Ok(value) => registers.rax = value,
+        Err(Stop::Refused(refusal)) => {
             registers.rax = answer_of(&refusal);
-            refusals::note(vcpu, number, &given, refusal);
+            // Registers keep the arguments as they were given: a handler changes its copy only.
+            refusals::note(vcpu, number, &arguments_of(registers), refusal);
         }
-        Some(Err(Stop::Again)) => {
+        Err(Stop::Again) => {
             registers.rip = registers.rip.wrapping_sub(SYSCALL_LENGTH);
             let [rdi, rsi, rdx, r10, r8, r9] = arguments.0;
             (registers.rdi, registers.rsi, registers.rdx) = (rdi, rsi, rdx);
             (registers.r10, registers.r8, registers.r9) = (r10, r8, r9);
         }
-        None => {
-            registers.rax = Errno::ENOSYS.answer() as u64;
-            refusals::unknown_call(vcpu, number);
-        }
     }
+}
+
+#[inline(always)]
+fn arguments_of(registers: &Registers) -> Arguments {
+    Arguments([registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9])
 }

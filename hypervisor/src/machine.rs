@@ -1,6 +1,8 @@
 //! The machine's memory as the rest of the hypervisor uses it: frame table, free frames, and what the rules
 //! of crate `memory` ask of the host.
 
+use core::sync::atomic::{AtomicBool, Ordering::{Acquire, Release}};
+
 use allocator::{Allocation, Claim, Contents, FrameAllocator, FrameLinks, FrameState, FreeLink, NodeChoice, Request};
 use hw::sync::SpinLock;
 use hw::window::Window;
@@ -192,8 +194,21 @@ pub fn with_allocator<R>(work: impl FnOnce(&mut FrameAllocator<8>) -> R) -> R {
     work(&mut FREE.lock())
 }
 
-/// Scrubs a bounded part of the dirty free memory. Says whether there is more.
+/// Whether some idle processor scrubs.
+static SCRUBBING: AtomicBool = AtomicBool::new(false);
+
+/// Scrubs a bounded part of the dirty free memory. Says whether there is more for this processor to do: one
+/// at a time scrubs, so that memory bandwidth (and on an emulator the host's processors) stays for the others.
 pub fn scrub_some() -> bool {
+    if SCRUBBING.swap(true, Acquire) {
+        return false;
+    }
+    let more = scrub_piece();
+    SCRUBBING.store(false, Release);
+    more
+}
+
+fn scrub_piece() -> bool {
     let work = FREE.lock().scrub_take(&Machine, 0, 5);
     let Some(work) = work else { return false };
     for frame in work.dirty() {

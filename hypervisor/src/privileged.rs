@@ -29,8 +29,7 @@ const STRING_BATCH: u64 = 64;
 /// Emulates what faulted with a general protection fault. Says whether it was one of these instructions and
 /// allowed; the registers then are those after it.
 pub fn emulate(vcpu: &Vcpu, registers: &mut Registers) -> bool {
-    let mut code = [0; 15];
-    let read = read_code(registers.rip, &mut code);
+    let (code, read) = read_code(registers.rip);
     let Some(bytes) = code.get(..read) else { return false };
     let size = if registers.cs == u64::from(selector::GUEST_CODE32) { CodeSize::Bits32 } else { CodeSize::Bits64 };
     let Ok(instruction) = privileged(bytes, size, &View { registers }) else { return false };
@@ -51,8 +50,7 @@ pub fn emulate(vcpu: &Vcpu, registers: &mut Registers) -> bool {
 
 /// Emulates CPUID with the forced-emulation prefix, which arrives as an invalid opcode.
 pub fn forced_emulation(vcpu: &Vcpu, registers: &mut Registers) -> bool {
-    let mut code = [0; 15];
-    let read = read_code(registers.rip, &mut code);
+    let (code, read) = read_code(registers.rip);
     let Some(bytes) = code.get(..read) else { return false };
     let Ok(instruction) = privileged(bytes, CodeSize::Bits64, &View { registers }) else { return false };
     let Privileged::CpuId { leaf, subleaf, forced: true } = instruction.operation else { return false };

@@ -31,8 +31,7 @@ pub fn emulate(vcpu: &Vcpu, registers: &mut Registers, address: VirtAddr) -> boo
     if mmu.table_type(&paging, table) != Some(PageType::L1) {
         return false;
     }
-    let mut code = [0; 15];
-    let read = read_code(registers.rip, &mut code);
+    let (code, read) = read_code(registers.rip);
     let Some(code) = code.get(..read) else { return false };
     let view = View { registers };
     let Ok(write) = page_table_write(code, &view, address) else { return false };
@@ -83,23 +82,24 @@ fn finish(registers: &mut Registers, outcome: &emulate::Outcome, length: u8) {
     registers.rip = registers.rip.wrapping_add(u64::from(length));
 }
 
-/// Reads up to 15 bytes of code; fewer where the next page cannot be read.
-pub fn read_code(rip: u64, code: &mut [u8; 15]) -> usize {
+/// Code at an instruction pointer: 16 bytes and how many of them could be read, 15 at most.
+#[inline]
+pub fn read_code(rip: u64) -> ([u8; 16], usize) {
     let mut words = [0u64; 2];
     if copy::read_words(VirtAddr(rip), &mut words).is_ok() {
-        let [low, high] = words.map(u64::to_le_bytes);
-        for (place, byte) in code.iter_mut().zip(low.into_iter().chain(high)) {
-            *place = byte;
-        }
-        return 15;
+        let [low, high] = words.map(u128::from);
+        return ((low | high << 64).to_le_bytes(), 15);
     }
+    read_to_page_end(rip)
+}
+
+/// The same where the next page cannot be read.
+#[cold]
+fn read_to_page_end(rip: u64) -> ([u8; 16], usize) {
+    let mut code = [0; 16];
     let left = (4096 - (rip as usize & 0xfff)).min(15);
-    let Some(part) = code.get_mut(..left) else { return 0 };
-    if copy::read_bytes(VirtAddr(rip), part).is_ok() {
-        left
-    } else {
-        0
-    }
+    let read = code.get_mut(..left).is_some_and(|part| copy::read_bytes(VirtAddr(rip), part).is_ok());
+    (code, if read { left } else { 0 })
 }
 
 /// Bases in 64-bit mode: only `fs` and `gs` have one.

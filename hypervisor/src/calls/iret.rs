@@ -15,19 +15,19 @@ pub const NUMBER: u64 = 23;
 /// Words of a `struct iret_context`: rax, r11, rcx, flags, rip, cs, rflags, rsp, ss.
 const WORDS: usize = 9;
 
-/// No arguments: the frame lies at the guest's `rsp`.
+/// No arguments: the frame lies at the guest's `rsp`. Answers the `rax` that the frame has.
 pub fn handle(caller: &mut Caller<'_>, _: &mut Arguments) -> Answer {
     let vcpu = caller.vcpu;
     let registers = &mut *caller.registers;
     let Ok(frame) = guest::read_words::<WORDS>(registers.rsp) else {
         crash::domain(vcpu, registers, "the frame of `iret` cannot be read");
-        return Ok(0);
+        return Ok(registers.rax);
     };
     let [rax, r11, rcx, flags, rip, cs, wanted, rsp, ss] = frame;
     if cs & 3 == 3 {
         if vcpu.context.mode.load(Relaxed) & mode::NO_USER != 0 {
             crash::domain(vcpu, registers, "`iret` to a user program without user page tables");
-            return Ok(0);
+            return Ok(registers.rax);
         }
         inject::enter_user(vcpu);
     }
@@ -47,5 +47,5 @@ pub fn handle(caller: &mut Caller<'_>, _: &mut Arguments) -> Answer {
     let masked = u8::from(wanted & rflags::IF == 0);
     vcpu.context.info().upcall_mask.store(masked, Relaxed);
     crate::nmi::after_iret(vcpu);
-    Ok(0)
+    Ok(rax)
 }

@@ -53,17 +53,15 @@ fn apply_all(
     domain: &Domain, pages: DomainId, requests: u64, count: u32, done: &mut u32, budget: &mut Budget,
 ) -> Result<(), Stop> {
     let mmu = machine::mmu();
+    let mut paging = domain.paging.lock();
     while *done < count {
-        if budget.left() == 0 {
-            return Err(Stop::Again);
-        }
+        budget.check()?;
         let at = requests.wrapping_add(u64::from(*done) * REQUEST);
         let [pointer, value] = guest::read_words::<2>(at)?;
         let mode = match MmuUpdateOp::from_number((pointer & COMMAND) as u32) {
-            Ok(MmuUpdateOp::NormalPtUpdate) => Mode::Normal,
-            Ok(MmuUpdateOp::PtUpdatePreserveAd) => Mode::PreserveAccessedDirty,
             // Entries name machine frames in a PV guest anyway, so "do not translate" changes nothing.
-            Ok(MmuUpdateOp::PtUpdateNoTranslate) => Mode::Normal,
+            Ok(MmuUpdateOp::NormalPtUpdate | MmuUpdateOp::PtUpdateNoTranslate) => Mode::Normal,
+            Ok(MmuUpdateOp::PtUpdatePreserveAd) => Mode::PreserveAccessedDirty,
             Ok(MmuUpdateOp::MachphysUpdate) => {
                 machphys(domain, MachineAddr(pointer), value)?;
                 *done += 1;
@@ -80,15 +78,12 @@ fn apply_all(
             mode,
             page_owner: pages,
         };
-        {
-            let mut paging = domain.paging.lock();
-            mmu.update_entry(&mut paging, &update, budget)?;
-        }
+        mmu.update_entry(&mut paging, &update, budget)?;
         budget.charge(4);
         *done += 1;
     }
     // What the last change left over (a table that nobody uses any more) is finished before the caller knows.
-    mmu.finish(&mut domain.paging.lock(), budget)
+    mmu.finish(&mut paging, budget)
 }
 
 /// `MMU_MACHPHYS_UPDATE`: the pseudo-physical number of one of the domain's frames.

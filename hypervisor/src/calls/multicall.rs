@@ -56,7 +56,7 @@ fn one(caller: &mut Caller<'_>, number: u64, arguments: &mut Arguments) -> Optio
         return None;
     }
     caller.vcpu.counters.hypercall(number);
-    hypercall::dispatch(number, caller, arguments)
+    hypercall::handler(number).map(|handler| handler(caller, arguments))
 }
 
 fn go_on(arguments: &mut Arguments, entries: u64, count: u64, done: u64) -> Answer {
