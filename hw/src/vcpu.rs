@@ -17,6 +17,10 @@ pub mod mode {
     pub const NO_USER: u8 = 1 << 2;
 }
 
+/// DR6 and DR7 of a processor after its reset (Intel SDM volume 3, table 10-1): reserved bits that read as one.
+const DR6_RESET: u64 = 0xffff_0ff0;
+const DR7_RESET: u64 = 0x400;
+
 /// Where the guest asked for control in one situation, and whether events are masked on the way.
 #[derive(Debug, Default)]
 #[repr(C)]
@@ -128,7 +132,14 @@ impl VcpuContext {
             gs_base_kernel: AtomicU64::new(0),
             gs_base_user: AtomicU64::new(0),
             selectors: AtomicU64::new(0),
-            debug: [const { AtomicU64::new(0) }; 6],
+            debug: [
+                AtomicU64::new(0),
+                AtomicU64::new(0),
+                AtomicU64::new(0),
+                AtomicU64::new(0),
+                AtomicU64::new(DR6_RESET),
+                AtomicU64::new(DR7_RESET),
+            ],
             cr0: AtomicU64::new(0),
             cr4: AtomicU64::new(0),
             xcr0: AtomicU64::new(3),

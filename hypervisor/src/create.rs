@@ -1,6 +1,7 @@
 //! Making a domain.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicU8};
 
 use events::EventTable;
@@ -42,7 +43,7 @@ impl Domain {
             assists: AtomicU64::new(0),
             shutdown_code: AtomicU8::new(RUNNING),
             is_shut_down: AtomicBool::new(false),
-            nr_pfns: AtomicU64::new(0),
+            memory_map: SpinLock::new(Vec::new()),
         }))
     }
 }

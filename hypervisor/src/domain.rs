@@ -10,6 +10,7 @@ use hw::tlb::CpuSet;
 use memory::{DomainPages, Paging};
 use spin::Once;
 use vocabulary::{DomainId, Mfn, VcpuId};
+use xen_abi::memory::E820Entry;
 
 use crate::event_pages::EventPage;
 use crate::levels;
@@ -43,8 +44,8 @@ pub struct Domain {
     pub shutdown_code: AtomicU8,
     /// It is shut down or crashed: its vCPUs run no more.
     pub is_shut_down: AtomicBool,
-    /// Largest pseudo-physical frame number it was given, plus one.
-    pub nr_pfns: AtomicU64,
+    /// The map of its memory that `XENMEM_set_memory_map` gave it; empty without one.
+    pub memory_map: SpinLock<Vec<E820Entry>, { levels::VCPU }>,
 }
 
 /// `shutdown_code` of a domain that runs.

@@ -15,7 +15,7 @@ operations! {
         Done MachineMemoryMap = XENMEM_machine_memory_map;
         Done Exchange = XENMEM_exchange;
         Done MachphysMapping = XENMEM_machphys_mapping;
-        Missing SetMemoryMap = XENMEM_set_memory_map, "with the toolstack";
+        Done SetMemoryMap = XENMEM_set_memory_map;
         Done MaximumGpfn = XENMEM_maximum_gpfn;
         Missing RemoveFromPhysmap = XENMEM_remove_from_physmap, "for translated guests";
         Missing SetPodTarget = XENMEM_set_pod_target, "for translated guests";

@@ -24,7 +24,7 @@ macro_rules! with_hypercalls {
             13 Done multicall;
             14 Done update_va_mapping;
             15 Done set_timer_op;
-            16 Missing event_channel_op_compat, "superseded by event_channel_op in 3.2.2";
+            16 Done event_channel_op_compat, "superseded by event_channel_op in 3.2.2";
             17 Done xen_version: VersionOp;
             18 Done console_io: ConsoleIoOp;
             19 Missing physdev_op_compat, "superseded by physdev_op in 3.2.2";

@@ -133,6 +133,22 @@ pub fn xen_version(command: u64, argument: u64) -> i64 {
     call2(nr::XEN_VERSION, command, argument)
 }
 
+/// Whether the hypervisor is Xenolith, by what it adds to the version.
+pub fn is_xenolith() -> bool {
+    let mut text = [0u8; 16];
+    assert_eq!(xen_version(1, at_mut(&mut text)), 0);
+    text.windows(8).any(|word| word == b"xenolith")
+}
+
+/// What a call answers that Xen has and Xenolith does not yet: ENOSYS there, `expected` elsewhere.
+pub fn unless_missing(expected: i64) -> i64 {
+    if is_xenolith() {
+        errno::ENOSYS
+    } else {
+        expected
+    }
+}
+
 /// `memory_op(cmd, argument)`.
 pub fn memory_op(command: u64, argument: u64) -> i64 {
     call2(nr::MEMORY_OP, command, argument)

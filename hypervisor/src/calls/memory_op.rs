@@ -6,6 +6,7 @@ use xen_abi::memory::{MachphysMapping, MemoryReservation};
 
 use super::memory::{exchange, maps, reservation};
 use crate::hypercall::{Answer, Arguments, Caller};
+use crate::domain::Domain;
 use crate::{authority, guest};
 
 /// Bits of the operation's number that are its own; those above count extents done before a continuation.
@@ -23,11 +24,12 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         MemoryOp::PopulatePhysmap => reservation::populate(vcpu, arguments, structure, done),
         MemoryOp::Exchange => exchange::run(vcpu, arguments, structure),
         MemoryOp::MaximumRamPage => Ok(hw::paging::m2p_frames().saturating_sub(1)),
-        MemoryOp::CurrentReservation => about(caller, structure, |pages, _| pages.total()),
-        MemoryOp::MaximumReservation => about(caller, structure, |pages, _| pages.max()),
-        MemoryOp::MaximumGpfn => about(caller, structure, |_, pfns| pfns.saturating_sub(1)),
+        MemoryOp::CurrentReservation => about(caller, structure, |domain| domain.pages.lock().total()),
+        MemoryOp::MaximumReservation => about(caller, structure, |domain| domain.pages.lock().max()),
+        MemoryOp::MaximumGpfn => about(caller, structure, |domain| maps::told_frames(domain).saturating_sub(1)),
         MemoryOp::MachphysMfnList => maps::machphys_frames(structure),
         MemoryOp::MemoryMap => maps::memory_map(vcpu, structure),
+        MemoryOp::SetMemoryMap => maps::set_memory_map(vcpu, structure),
         MemoryOp::MachineMemoryMap => maps::machine_memory_map(vcpu, structure),
         MemoryOp::MachphysMapping => {
             let start = hw::paging::M2P_GUEST;
@@ -47,12 +49,10 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
 }
 
 /// Answers a number about the domain whose identifier stands at `handle`.
-fn about(caller: &Caller<'_>, handle: u64, ask: impl FnOnce(&memory::DomainPages, u64) -> u64) -> Answer {
+fn about(caller: &Caller<'_>, handle: u64, ask: impl FnOnce(&Domain) -> u64) -> Answer {
     let id = DomainId(guest::read::<u16>(handle)?);
     let domain = authority::target(caller.vcpu, id)?;
-    let pfns = domain.nr_pfns.load(core::sync::atomic::Ordering::Relaxed);
-    let answer = ask(&domain.pages.lock(), pfns);
-    Ok(answer)
+    Ok(ask(&domain))
 }
 
 /// Checks what all operations on extents check.

@@ -3,6 +3,7 @@
 pub mod callback_op;
 pub mod console_io;
 pub mod event_channel_op;
+pub mod event_channel_op_compat;
 pub mod fpu_taskswitch;
 pub mod get_debugreg;
 pub mod grant_table_op;

@@ -44,7 +44,6 @@ pub fn give(domain: &Arc<Domain>, pages: u64) -> Refused<Frames> {
         chunks.push((pfn, allocation.first, allocation.frames));
         pfn += allocation.frames;
     }
-    domain.nr_pfns.store(pages, Relaxed);
     Ok(Frames { chunks })
 }
 

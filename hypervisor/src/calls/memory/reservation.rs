@@ -1,7 +1,5 @@
 //! Getting and giving up frames: `increase_reservation`, `decrease_reservation`, `populate_physmap`.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use allocator::Request;
 use memory::Host;
 use vocabulary::{refuse, Errno, Mfn, Refused};
@@ -69,8 +67,6 @@ pub fn populate(vcpu: &Vcpu, arguments: &mut Arguments, structure: u64, done: u6
         for number in 0..1u64 << request.extent_order {
             hw::paging::m2p_set(first.plus(number), place.wrapping_add(number));
         }
-        let end = place.wrapping_add(1 << request.extent_order);
-        domain.nr_pfns.fetch_max(end.min(1 << 40), Relaxed);
         guest::write(at, &first.0)
     })
 }
