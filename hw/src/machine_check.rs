@@ -55,7 +55,11 @@ pub fn banks() -> u32 {
 
 /// Forgets what the firmware left and has every bank of this processor report from now on.
 pub fn enable() {
-    let capability = if is_present() { cpu::try_read_msr(GLOBAL_CAPABILITY) } else { None };
+    let capability = if is_present() {
+        cpu::try_read_msr(GLOBAL_CAPABILITY)
+    } else {
+        None
+    };
     let Some(capability) = capability else { return };
     if capability & HAS_GLOBAL_CONTROL != 0 {
         // SAFETY: switches error reporting on; the register exists as the capability register says.
@@ -81,7 +85,13 @@ pub fn take_errors() -> impl Iterator<Item = BankError> {
     (0..banks()).filter_map(|bank| {
         let first = FIRST_BANK + 4 * bank;
         let status = cpu::try_read_msr(first + 1).filter(|status| status & VALID != 0)?;
-        let read = |flag, register| if status & flag != 0 { cpu::try_read_msr(register) } else { None };
+        let read = |flag, register| {
+            if status & flag != 0 {
+                cpu::try_read_msr(register)
+            } else {
+                None
+            }
+        };
         let error = BankError {
             bank,
             status,

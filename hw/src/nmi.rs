@@ -25,7 +25,10 @@ pub struct Reason {
 pub fn reason() -> Reason {
     // SAFETY: reading the port tells and changes nothing.
     let value = unsafe { ports::read_u8(PORT) };
-    Reason { system_error: value & SYSTEM_ERROR != 0, card_error: value & CARD_ERROR != 0 }
+    Reason {
+        system_error: value & SYSTEM_ERROR != 0,
+        card_error: value & CARD_ERROR != 0,
+    }
 }
 
 /// Forgets the reason, so that the next one can be told; while `silence` is set, sources that told one now stay off.

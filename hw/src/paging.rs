@@ -22,7 +22,7 @@ use crate::window::Window;
 /// Start of the machine-to-physical table as guests read it.
 pub const M2P_GUEST: u64 = 0xffff_8000_0000_0000;
 /// Start of the same table as the hypervisor writes it.
-const M2P_OWN: u64 = 0xffff_8180_0000_0000;
+pub(crate) const M2P_OWN: u64 = 0xffff_8180_0000_0000;
 /// Start of the frame table.
 const FRAME_TABLE: u64 = 0xffff_8100_0000_0000;
 /// Start of device mappings: a register at machine address `a` is at `MMIO + a`.
@@ -58,7 +58,7 @@ const CONSTANT: u64 = PRESENT | ACCESSED | GLOBAL | NO_EXECUTE;
 static ROOT: AtomicU64 = AtomicU64::new(0);
 static BOOT_ROOT: AtomicU64 = AtomicU64::new(0);
 static FRAMES: AtomicU64 = AtomicU64::new(0);
-static M2P_FRAMES: AtomicU64 = AtomicU64::new(0);
+pub(crate) static M2P_FRAMES: AtomicU64 = AtomicU64::new(0);
 
 /// Where frames for tables come from: 2^order frames, aligned to that, below 4 GiB while booting.
 pub type FrameSource<'a> = &'a mut dyn FnMut(u32) -> Option<Mfn>;
@@ -70,7 +70,7 @@ pub struct OutOfFrames;
 /// Maps one frame, or 2 MiB or 1 GiB where `level` is 2 or 3, at `address`.
 fn map_at(address: u64, value: u64, level: u32, take: FrameSource<'_>) -> Result<(), OutOfFrames> {
     let user = value & USER;
-    let mut table = Mfn(ROOT.load(Acquire));
+    let mut table = root();
     let mut current = 4;
     while current > level {
         let window = Window::open(table);
@@ -95,7 +95,7 @@ fn map_at(address: u64, value: u64, level: u32, take: FrameSource<'_>) -> Result
     Ok(())
 }
 
-fn index(address: u64, level: u32) -> usize {
+pub(crate) fn index(address: u64, level: u32) -> usize {
     (address >> (12 + 9 * (level - 1)) & 0x1ff) as usize
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn map_stub(address: u64, take: FrameSource<'_>) -> Result<(), OutOfF
 
 /// The leaf entry of an address in a region that was mapped before, or `None`.
 pub(crate) fn change_leaf(address: u64, value: u64) -> Option<()> {
-    let mut table = Mfn(ROOT.load(Acquire));
+    let mut table = root();
     for level in (2..=4).rev() {
         let found = Window::open(table)
             .words()
@@ -357,7 +357,7 @@ fn ram_share(map: &MemoryMap, offset: u64, length: u64, size: u64) -> u64 {
 /// first instructions run at low addresses. Guests' tables never have it.
 pub(crate) fn show_identity(shown: bool) {
     let boot = Window::open(MachineAddr(BOOT_ROOT.load(Acquire) & FRAME).frame());
-    let own = Window::open(Mfn(ROOT.load(Acquire)));
+    let own = Window::open(root());
     if let (Some(from), Some(to)) = (boot.words().first(), own.words().first()) {
         to.store(if shown { from.load(Relaxed) } else { 0 }, Release);
     }
@@ -383,7 +383,7 @@ pub fn root_base() -> u64 {
 
 /// The sixteen top-level entries that every guest's top-level table holds at slots 256–271.
 pub fn hypervisor_slots() -> [u64; 16] {
-    let window = Window::open(Mfn(ROOT.load(Acquire)));
+    let window = Window::open(root());
     let mut slots = [0; 16];
     for (slot, entry) in slots.iter_mut().zip(window.words().iter().skip(256)) {
         *slot = entry.load(Relaxed);
@@ -397,55 +397,6 @@ pub fn frame_table() -> &'static [PageInfo] {
     // SAFETY: `build` backed the range for ever, all-zero entries are valid `PageInfo`s, and those of holes,
     // which are read-only, are never written (`memory::FrameTable` writes to RAM's only).
     unsafe { core::slice::from_raw_parts(FRAME_TABLE as *const PageInfo, count) }
-}
-
-/// Frames the machine-to-physical table covers.
-pub fn m2p_frames() -> u64 {
-    M2P_FRAMES.load(Acquire)
-}
-
-/// Reads the machine-to-physical table.
-pub fn m2p_get(frame: Mfn) -> u64 {
-    m2p()
-        .get(frame.0 as usize)
-        .map_or(NO_FRAME, |entry| entry.load(Relaxed))
-}
-
-/// Writes the machine-to-physical table. `frame` must be RAM, which the caller knows from its `PageInfo`.
-#[inline]
-pub fn m2p_set(frame: Mfn, value: u64) {
-    debug_assert!(frame_table()
-        .get(frame.0 as usize)
-        .is_some_and(PageInfo::is_ram));
-    if let Some(entry) = m2p().get(frame.0 as usize) {
-        entry.store(value, Relaxed);
-    }
-}
-
-fn m2p() -> &'static [AtomicU64] {
-    let count = M2P_FRAMES.load(Acquire) as usize;
-    // SAFETY: `build` backed the range for ever; entries are words that guests read at any time.
-    unsafe { core::slice::from_raw_parts(M2P_OWN as *const AtomicU64, count) }
-}
-
-/// The frame that holds part of the machine-to-physical table, by 2 MiB piece, where one piece is one page.
-pub fn m2p_piece(piece: u64) -> Option<Mfn> {
-    let address = M2P_OWN + piece * 0x20_0000;
-    let mut table = Mfn(ROOT.load(Acquire));
-    for level in (2..=4).rev() {
-        let found = Window::open(table)
-            .words()
-            .get(index(address, level))?
-            .load(Acquire);
-        if found & PRESENT == 0 {
-            return None;
-        }
-        table = MachineAddr(found & FRAME).frame();
-        if found & LARGE != 0 {
-            return (level == 2).then_some(table);
-        }
-    }
-    None
 }
 
 /// Maps the stub page, the data and the stacks of processor `index`.
@@ -485,49 +436,28 @@ fn map_device(address: MachineAddr, length: usize) -> Option<VirtAddr> {
     Some(VirtAddr(MMIO + address.0))
 }
 
-/// Sets the processor's modes: no-execute, write protection, `syscall` targets, and the protections and
-/// extensions that it has. Every processor, once, before it runs a guest.
-pub(crate) fn set_modes(stub: u64) {
-    let features = cpu::cpuid(7, 0)[1];
-    let advanced = cpu::cpuid(7, 0)[2];
-    let basic = cpu::cpuid(1, 0)[2];
-    let mut cr4 = cpu::read_cr4();
-    cr4 |= control::CR4_PGE
-        | control::CR4_OSFXSR
-        | control::CR4_OSXMMEXCPT
-        | control::CR4_DE
-        | control::CR4_MCE;
-    for (has, bit) in [
-        (features & 1 != 0, control::CR4_FSGSBASE),
-        (features & 1 << 7 != 0, control::CR4_SMEP),
-        (features & 1 << 20 != 0, control::CR4_SMAP),
-        (advanced & 1 << 2 != 0, control::CR4_UMIP),
-        (basic & 1 << 26 != 0, control::CR4_OSXSAVE),
-    ] {
-        if has {
-            cr4 |= bit;
+/// The hypervisor's own top-level table.
+pub(crate) fn root() -> Mfn {
+    Mfn(ROOT.load(Acquire))
+}
+
+/// Whether the direct map shows a machine address: all RAM is there, devices are not.
+pub(crate) fn is_in_direct_map(address: MachineAddr) -> bool {
+    let place = DIRECT_MAP_BASE.wrapping_add(address.0);
+    let mut table = root();
+    for level in (1..=4).rev() {
+        let window = Window::open(table);
+        let found = window
+            .words()
+            .get(index(place, level))
+            .map_or(0, |entry| entry.load(Acquire));
+        if found & PRESENT == 0 {
+            return false;
         }
+        if found & LARGE != 0 {
+            break;
+        }
+        table = MachineAddr(found & FRAME).frame();
     }
-    use crate::registers::{rflags, selector};
-    let star = u64::from(selector::GUEST_CODE32) << 48 | u64::from(selector::HYPERVISOR_CODE) << 32;
-    let masked =
-        rflags::TF | rflags::IF | rflags::NT | rflags::AC | rflags::RF | rflags::IOPL | 1 << 10;
-    // SAFETY: turns protections on and points `syscall` at this processor's mapped stub page; the tables in use
-    // carry no-execute bits and global bits that these modes give their meaning.
-    unsafe {
-        cpu::write_msr(
-            msr::EFER,
-            cpu::read_msr(msr::EFER) | control::EFER_SCE | control::EFER_NXE,
-        );
-        let cr0 = cpu::read_cr0() | control::CR0_WP | control::CR0_AM | 1 << 5;
-        cpu::write_cr0(cr0 & !(control::CR0_TS | 1 << 2) | 1 << 1);
-        cpu::write_cr4(cr4);
-        // Memory types as the interface promises them to guests (`XEN_MSR_PAT`, public `arch-x86/xen.h` users).
-        cpu::write_msr(msr::PAT, 0x0000_0501_0007_0406);
-        cpu::write_msr(msr::STAR, star);
-        cpu::write_msr(msr::LSTAR, stub);
-        cpu::write_msr(msr::CSTAR, stub + crate::entry::STUB32_OFFSET);
-        cpu::write_msr(msr::SYSCALL_MASK, masked);
-        cpu::write_msr(msr::SYSENTER_CS, 0);
-    }
+    true
 }

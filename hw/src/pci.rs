@@ -1,7 +1,7 @@
 //! PCI configuration space by ports (PCI Local Bus Specification 3.0, section 3.2.2.3.2) and the message tables of MSI-X
 //! (section 6.8.2) in devices' memory.
 
-use vocabulary::{MachineAddr, Mfn};
+use vocabulary::MachineAddr;
 
 use crate::guest_ports::PortWidth;
 use crate::mmio::Mmio;
@@ -23,7 +23,10 @@ pub struct Function {
 impl Function {
     /// The value of the address register for the double word at `offset`.
     const fn address(self, offset: u8) -> u32 {
-        ENABLE | (self.bus as u32) << 16 | (self.device_function as u32) << 8 | (offset & 0xfc) as u32
+        ENABLE
+            | (self.bus as u32) << 16
+            | (self.device_function as u32) << 8
+            | (offset & 0xfc) as u32
     }
 }
 
@@ -105,13 +108,11 @@ impl MessageEntry {
     /// Maps entry `index` of the table at `table`; `None` where that is RAM or out of reach.
     pub fn map(table: MachineAddr, index: u16) -> Option<Self> {
         let address = table.0.checked_add(u64::from(index) * ENTRY_BYTES)?;
-        let frame = Mfn(address >> 12);
-        let is_ram = paging::frame_table().get(usize::try_from(frame.0).ok()?).is_some_and(|page| page.is_ram());
-        if is_ram || address & 0xf != 0 {
+        if paging::is_in_direct_map(MachineAddr(address)) || address & 0xf != 0 {
             return None;
         }
-        // SAFETY: the frame is no RAM, so what is written there reaches a device; a device's registers are its
-        // driver's to answer for (see `guest_ports`).
+        // SAFETY: the direct map shows all RAM, so what is written here reaches a device; a device's registers are
+        // its driver's to answer for (see `guest_ports`).
         unsafe { Mmio::map(MachineAddr(address), ENTRY_BYTES as usize) }.map(Self)
     }
 

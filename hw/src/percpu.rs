@@ -14,7 +14,7 @@ use crate::boot::MemoryMap;
 use crate::entry::{self, TaskState};
 use crate::paging::{self, FrameSource, OutOfFrames};
 use crate::vcpu::VcpuContext;
-use crate::{descriptors, fpu, smp, tlb};
+use crate::{descriptors, fpu, modes, smp, tlb};
 
 /// The most processors there can be.
 pub const MAX_CPUS: usize = 256;
@@ -248,7 +248,7 @@ extern "C" fn arrived(then: extern "C" fn() -> !) -> ! {
     let index = processor.index();
     entry::load_interrupt_table();
     descriptors::load_own();
-    paging::set_modes(area::base(index) + area::STUB);
+    modes::set(area::base(index) + area::STUB);
     fpu::initialise(index == 0);
     processor.loaded_xcr0.store(fpu::enabled(), Relaxed);
     tlb::flush_all_local();

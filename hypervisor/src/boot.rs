@@ -29,11 +29,6 @@ pub fn options() -> &'static Options<'static> {
     OPTIONS.get().map_or_else(|| DEFAULT.call_once(Options::default), |parsed| &parsed.options)
 }
 
-/// The firmware's tables.
-pub fn acpi() -> Option<&'static Acpi> {
-    ACPI.get()
-}
-
 /// What the boot loader told.
 pub fn info() -> Option<&'static BootInfo> {
     BOOT.get().copied()

@@ -1,7 +1,6 @@
 //! The console: everything the hypervisor and its guests print, and what is typed.
 
 mod input;
-mod ring;
 
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -14,8 +13,7 @@ use options::{Options, Parity};
 
 use crate::{levels, power};
 
-pub use input::{read, take_interrupts, to_hypervisor};
-pub use ring::{clear as clear_ring, copy as copy_ring};
+pub use input::{read, take_interrupts};
 
 /// The serial port, once it is open.
 static PORT: SpinLock<Option<SerialPort>, { levels::CONSOLE }> = SpinLock::new(None);
@@ -75,7 +73,6 @@ pub fn before_guests() {
 /// Writes bytes to every output.
 pub fn write(bytes: &[u8]) {
     let mut port = PORT.lock();
-    ring::append(bytes);
     if let Some(port) = port.as_mut() {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {

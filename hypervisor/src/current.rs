@@ -22,11 +22,6 @@ pub fn with(work: impl FnOnce(&Arc<Vcpu>)) {
     });
 }
 
-/// The vCPU that runs here, or `None` in the idle loop.
-pub fn get() -> Option<Arc<Vcpu>> {
-    CURRENT.with(|slot| slot.try_borrow().ok().and_then(|current| current.clone()))
-}
-
 /// Makes another vCPU the one that runs here. Only the context switch does, outside any [`with`].
 pub fn set(vcpu: Option<Arc<Vcpu>>) {
     CURRENT.with(|slot| {

@@ -2,7 +2,7 @@
 
 use hw::copy;
 use vocabulary::{refuse, Errno, Refused, VirtAddr};
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Copies a structure in.
 #[inline]

@@ -65,10 +65,9 @@ pub fn bounce(vcpu: &Vcpu, registers: &mut Registers, target: Target, error_code
     let frame = [registers.rcx, registers.r11, 0, registers.rip, cs, flags, registers.rsp, registers.ss];
     let (bottom, written) = match error_code {
         Some(code) => {
-            let mut frame = frame;
-            if let [_, _, place, ..] = &mut frame {
-                *place = u64::from(code);
-            }
+            let [rcx, r11, _, rest @ ..] = frame;
+            let [rip, cs, flags, rsp, ss] = rest;
+            let frame = [rcx, r11, u64::from(code), rip, cs, flags, rsp, ss];
             let bottom = top.wrapping_sub(64);
             (bottom, copy::write_words(VirtAddr(bottom), &frame))
         }

@@ -2,14 +2,10 @@
 
 /// The list of domains.
 pub const DOMAINS: u32 = 2;
-/// A domain's grant table set-up.
-pub const GRANTS: u32 = 4;
 /// Giving vCPUs their first context.
 pub const INITIALISING: u32 = 6;
 /// A domain's page tables.
 pub const PAGING: u32 = 8;
-/// A second domain's page tables, where two are needed (in the order of their numbers).
-pub const PAGING_SECOND: u32 = 9;
 /// A domain's list of pages.
 pub const PAGE_LIST: u32 = 12;
 /// A domain's physical interrupts, by its own numbers.
@@ -32,7 +28,5 @@ pub const CLOCK: u32 = 22;
 pub const BOARD: u32 = 24;
 /// The console.
 pub const CONSOLE: u32 = 28;
-/// The console ring.
-pub const CONSOLE_RING: u32 = 29;
 /// The free frames. Nothing is above but what `hw` keeps to itself.
 pub const FRAMES: u32 = 31;

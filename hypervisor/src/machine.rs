@@ -68,7 +68,7 @@ impl Host for Machine {
         let table = frames();
         domains::with(freed.owner(), |domain| domain.pages.lock().remove(table, &freed));
         let frame = table.into_free(freed);
-        hw::paging::m2p_set(frame, hw::paging::NO_FRAME);
+        hw::m2p::set(frame, hw::paging::NO_FRAME);
         give_back(frame, 0);
     }
 
@@ -120,17 +120,6 @@ pub fn add_ram(first: Mfn, count: u64, node: u8) -> Refused<()> {
         table.add_ram(first.plus(number));
     }
     FREE.lock().add_region(&Machine, first, count, node, false)
-}
-
-/// Makes frames of RAM known as the hypervisor's own; they are never free.
-pub fn keep_ram(first: Mfn, count: u64) {
-    let table = frames();
-    for number in 0..count {
-        let frame = first.plus(number);
-        table.add_ram(frame);
-        // A frame added just now is free, so it can be assigned.
-        let _ = table.assign(frame, DomainId::INVALID, &Machine);
-    }
 }
 
 /// Takes free frames and zeroes what is dirty of them, where `request` wants zeroes. They are nobody's yet.
@@ -187,11 +176,6 @@ pub fn give_back_own(frame: Mfn) {
 /// Frames that are free.
 pub fn free_frames() -> u64 {
     FREE.lock().free_frames()
-}
-
-/// Runs `work` with the allocator.
-pub fn with_allocator<R>(work: impl FnOnce(&mut FrameAllocator<8>) -> R) -> R {
-    work(&mut FREE.lock())
 }
 
 /// Whether some idle processor scrubs.

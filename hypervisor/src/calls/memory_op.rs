@@ -23,7 +23,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         MemoryOp::DecreaseReservation => reservation::decrease(vcpu, arguments, structure, done),
         MemoryOp::PopulatePhysmap => reservation::populate(vcpu, arguments, structure, done),
         MemoryOp::Exchange => exchange::run(vcpu, arguments, structure),
-        MemoryOp::MaximumRamPage => Ok(hw::paging::m2p_frames().saturating_sub(1)),
+        MemoryOp::MaximumRamPage => Ok(hw::m2p::frames().saturating_sub(1)),
         MemoryOp::CurrentReservation => about(caller, structure, |domain| domain.pages.lock().total()),
         MemoryOp::MaximumReservation => about(caller, structure, |domain| domain.pages.lock().max()),
         MemoryOp::MaximumGpfn => about(caller, structure, |domain| maps::told_frames(domain).saturating_sub(1)),
@@ -33,7 +33,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         MemoryOp::MachineMemoryMap => maps::machine_memory_map(vcpu, structure),
         MemoryOp::MachphysMapping => {
             let start = hw::paging::M2P_GUEST;
-            let frames = hw::paging::m2p_frames();
+            let frames = hw::m2p::frames();
             guest::write(structure, &MachphysMapping {
                 v_start: start,
                 v_end: start + frames * 8,

@@ -90,7 +90,7 @@ fn apply_all(
 fn machphys(domain: &Domain, pointer: MachineAddr, value: u64) -> Result<(), Refusal> {
     let frame = pointer.frame();
     let page = memory::PageRef::acquire(machine::frames(), &machine::Machine, frame, domain.id)?;
-    hw::paging::m2p_set(frame, value);
+    hw::m2p::set(frame, value);
     drop(page);
     Ok(())
 }

@@ -3,7 +3,6 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use hw::copy;
-use vocabulary::{refuse, Errno, Refused};
 
 use crate::hypercall::{Answer, Arguments, Caller};
 use crate::vcpu::Vcpu;

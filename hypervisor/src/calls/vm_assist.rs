@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::AcqRel;
 
 use calls::AssistType;
-use vocabulary::{Errno, Refusal};
+use vocabulary::Errno;
 use xen_abi::xen as abi;
 
 use crate::hypercall::{refuse, Answer, Arguments, Caller};

@@ -39,7 +39,7 @@ pub fn give(domain: &Arc<Domain>, pages: u64) -> Refused<Frames> {
         for (number, frame) in allocation.all().enumerate() {
             table.assign(frame, domain.id, &Machine)?;
             list.insert(table, frame)?;
-            hw::paging::m2p_set(frame, pfn + number as u64);
+            hw::m2p::set(frame, pfn + number as u64);
         }
         chunks.push((pfn, allocation.first, allocation.frames));
         pfn += allocation.frames;

@@ -9,6 +9,9 @@ use vocabulary::Mfn;
 use super::{Frames, Layout};
 
 const TABLE: u64 = PRESENT | WRITE | USER | ACCESSED | DIRTY;
+/// A page of the kernel's own: without USER, by which promotion knows that it is no user program's and keeps
+/// its translation from outliving the way into one.
+const PAGE: u64 = PRESENT | WRITE | ACCESSED | DIRTY;
 
 /// The pool of table frames, used in order.
 struct Pool<'a> {
@@ -35,12 +38,12 @@ pub fn build(layout: &Layout, frames: &Frames) -> Mfn {
     for page in 0..(layout.end - layout.base) >> 12 {
         let address = layout.base + (page << 12);
         // A frame that is a page table is never writable.
-        let access = if (first..last).contains(&address) { TABLE & !WRITE } else { TABLE };
+        let access = if (first..last).contains(&address) { PAGE & !WRITE } else { PAGE };
         map(&mut pool, root, address, frames.of(page), access);
     }
     if layout.p2m_apart {
         for page in 0..layout.p2m_frames {
-            map(&mut pool, root, layout.p2m + (page << 12), frames.of(layout.p2m_pfn + page), TABLE);
+            map(&mut pool, root, layout.p2m + (page << 12), frames.of(layout.p2m_pfn + page), PAGE);
         }
     }
     // What the plan counted too many stays an empty page of zeroes.

@@ -4,7 +4,8 @@
 
 use hw::guest_ports::PortWidth::{Four, One, Two};
 use hw::pci::{Configuration, Function, MessageEntry};
-use vocabulary::{refuse, Errno, MachineAddr, Refused};
+use memory::IoAccess;
+use vocabulary::{refuse, DomainId, Errno, MachineAddr, Refused};
 
 use crate::devices;
 
@@ -85,6 +86,7 @@ impl Wire {
                 }
                 Some(index) => {
                     let table = table(space, function, capability);
+                    let table = table.filter(|table| is_device(*table, index));
                     match table.and_then(|table| MessageEntry::map(table, index)) {
                         Some(entry) => Ok(Self::MsiX { function, index, entry }),
                         None => refuse(Errno::ENXIO, "the device's MSI-X table does not lie in device memory"),
@@ -134,6 +136,12 @@ impl Wire {
             Self::Msi { maskable: false, .. } => {}
         }
     }
+}
+
+/// Whether an entry of a table lies where dom0 may write device registers itself.
+fn is_device(table: MachineAddr, index: u16) -> bool {
+    let address = table.0.checked_add(u64::from(index) * 16).map(MachineAddr);
+    address.is_some_and(|address| devices::io_access(DomainId(0), address.frame()) == IoAccess::Full)
 }
 
 /// The offset of a capability in configuration space.

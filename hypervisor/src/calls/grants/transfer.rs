@@ -44,7 +44,7 @@ fn take(domain: &Domain, frame: Mfn) -> Refused<Mfn> {
     let freed = table.steal(frame, domain.id, hw::tlb::stamp())?;
     domain.pages.lock().remove(table, &freed);
     let frame = table.into_free(freed);
-    hw::paging::m2p_set(frame, hw::paging::NO_FRAME);
+    hw::m2p::set(frame, hw::paging::NO_FRAME);
     Ok(frame)
 }
 

@@ -159,7 +159,7 @@ fn hand_over(domain: &Domain, request: &MemoryExchange, extent: u64, first: Mfn)
             let frame = first.plus(number);
             table.assign(frame, domain.id, &Machine)?;
             pages.insert(table, frame)?;
-            hw::paging::m2p_set(frame, place.wrapping_add(number));
+            hw::m2p::set(frame, place.wrapping_add(number));
         }
     }
     guest::write(at, &first.0)

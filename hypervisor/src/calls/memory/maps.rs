@@ -97,7 +97,7 @@ fn entries() -> impl Iterator<Item = E820Entry> {
 /// `XENMEM_machphys_mfn_list`: the first frame of every 2 MiB of the machine-to-physical table.
 pub fn machphys_frames(structure: u64) -> Answer {
     let mut request = guest::read::<MachphysMfnList>(structure)?;
-    let pieces = (hw::paging::m2p_frames() * 8).div_ceil(2 << 20);
+    let pieces = (hw::m2p::frames() * 8).div_ceil(2 << 20);
     let mut count = 0u32;
     for piece in 0..pieces.min(u64::from(request.max_extents)) {
         let frame = frame_of(piece)?;
@@ -111,5 +111,5 @@ pub fn machphys_frames(structure: u64) -> Answer {
 
 /// A piece that is not one large page has no single first frame: zero, as for a hole.
 fn frame_of(piece: u64) -> Refused<u64> {
-    Ok(hw::paging::m2p_piece(piece).map_or(0, |frame| frame.0))
+    Ok(hw::m2p::piece(piece).map_or(0, |frame| frame.0))
 }

@@ -65,7 +65,7 @@ pub fn populate(vcpu: &Vcpu, arguments: &mut Arguments, structure: u64, done: u6
         let place = guest::read::<u64>(at)?;
         let first = give(domain, request)?;
         for number in 0..1u64 << request.extent_order {
-            hw::paging::m2p_set(first.plus(number), place.wrapping_add(number));
+            hw::m2p::set(first.plus(number), place.wrapping_add(number));
         }
         guest::write(at, &first.0)
     })
@@ -107,7 +107,7 @@ fn give(domain: &Domain, reservation: &MemoryReservation) -> Refused<Mfn> {
     // Ownership first, for it may wait for a shoot-down, which the page list's lock should not.
     for frame in allocation.all() {
         table.assign(frame, domain.id, &Machine)?;
-        hw::paging::m2p_set(frame, hw::paging::NO_FRAME);
+        hw::m2p::set(frame, hw::paging::NO_FRAME);
     }
     let mut refused = None;
     for frame in allocation.all() {
