@@ -70,6 +70,7 @@ pub mod errno {
     pub const ENODEV: i64 = -19;
     pub const EINVAL: i64 = -22;
     pub const ENOSPC: i64 = -28;
+    pub const EDOM: i64 = -33;
     pub const ENOSYS: i64 = -38;
     pub const ETIME: i64 = -62;
     pub const ENOBUFS: i64 = -105;

@@ -14,6 +14,7 @@ mod fifo;
 mod grant_copies;
 mod grant_details;
 mod granting;
+mod interrupts;
 mod mmu_entries;
 mod pointers;
 mod processors;
@@ -48,6 +49,7 @@ const GROUPS: &[Group] = &[
     scheduling::GROUP,
     clocks::GROUP,
     processors::GROUP,
+    interrupts::GROUP,
     calls::GROUP,
     pointers::GROUP,
     crashes::GROUP,

@@ -133,7 +133,7 @@ pub fn map_gsi(domain: &Domain, gsi: u32, wanted: Option<u32>) -> Refused<u32> {
         return refuse(Errno::EINVAL, "there is no such global system interrupt");
     }
     if gsi == 0 {
-        return refuse(Errno::EINVAL, "interrupt 0 is the timer's, which no domain has");
+        return refuse(Errno::EPERM, "interrupt 0 is the timer's, which no domain has");
     }
     place(&mut domain.interrupts.pirqs.lock(), gsi as u16, wanted, false)
 }
