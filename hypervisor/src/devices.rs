@@ -63,9 +63,16 @@ pub fn initialise(acpi: &Acpi, boot: &BootInfo) {
 /// Memory that the frame table calls no domain's RAM, because the hypervisor took it before there was a frame table
 /// to say so, is no device either. Below 1 MiB lies what drivers look for: it is theirs to map.
 fn memory_taken_early(boot: &BootInfo) -> impl Iterator<Item = Range<u64>> + '_ {
-    let memory = boot.memory.regions().iter().filter(|region| region.kind == MemoryKind::Usable);
-    let frames = memory.map(|region| ((region.start >> 12).max(LOW_END), region.end.div_ceil(4096)));
-    frames.filter(|(first, end)| first < end).map(|(first, end)| (first, end - 1))
+    let memory = boot
+        .memory
+        .regions()
+        .iter()
+        .filter(|region| region.kind == MemoryKind::Usable);
+    let frames =
+        memory.map(|region| ((region.start >> 12).max(LOW_END), region.end.div_ceil(4096)));
+    frames
+        .filter(|(first, end)| first < end)
+        .map(|(first, end)| (first, end - 1))
 }
 
 impl Kept {
@@ -83,20 +90,33 @@ impl Kept {
             ..Self::default()
         };
         if has_hypertransport() {
-            kept.denied.push((HYPERTRANSPORT.0 >> 12, HYPERTRANSPORT.1 >> 12));
+            kept.denied
+                .push((HYPERTRANSPORT.0 >> 12, HYPERTRANSPORT.1 >> 12));
         }
         if let Some(madt) = &acpi.madt {
             kept.controllers.push(madt.local_apic);
-            kept.controllers.extend(madt.io_apics.iter().map(|controller| u64::from(controller.address)));
+            kept.controllers.extend(
+                madt.io_apics
+                    .iter()
+                    .map(|controller| u64::from(controller.address)),
+            );
             kept.denied.push(page(madt.local_apic));
-            kept.read_only.extend(madt.io_apics.iter().map(|controller| page(u64::from(controller.address))));
+            kept.read_only.extend(
+                madt.io_apics
+                    .iter()
+                    .map(|controller| page(u64::from(controller.address))),
+            );
         }
         if let Some(hpet) = &acpi.hpet {
             kept.read_only.push(page(hpet.address));
         }
-        let timer = acpi.fadt.and_then(|fadt| fadt.pm_timer).filter(|timer| timer.space == Space::Port);
+        let timer = acpi
+            .fadt
+            .and_then(|fadt| fadt.pm_timer)
+            .filter(|timer| timer.space == Space::Port);
         kept.pm_timer = timer.and_then(|timer| u16::try_from(timer.address).ok());
-        let other_clock = acpi.hpet.is_some() || acpi.fadt.is_some_and(|fadt| fadt.pm_timer.is_some());
+        let other_clock =
+            acpi.hpet.is_some() || acpi.fadt.is_some_and(|fadt| fadt.pm_timer.is_some());
         kept.pit = !other_clock || options.clock_source == Some(ClockSource::Pit);
         // Interrupt controllers, and the timer's channels 0 and 1.
         kept.ports = Vec::from([(0x20, 0x21), (0xa0, 0xa1), (0x40, 0x41)]);
@@ -118,12 +138,16 @@ fn serial_port(options: &Options<'_>) -> Option<u16> {
 }
 
 fn is_in<T: PartialOrd + Copy>(ranges: &[Range<T>], first: T, last: T) -> bool {
-    ranges.iter().any(|&(start, end)| first <= end && last >= start)
+    ranges
+        .iter()
+        .any(|&(start, end)| first <= end && last >= start)
 }
 
 /// What a domain may do with a frame that is not RAM.
 pub fn io_access(domain: DomainId, frame: Mfn) -> IoAccess {
-    let Some(kept) = KEPT.get().filter(|_| domain == DomainId(0)) else { return IoAccess::Denied };
+    let Some(kept) = KEPT.get().filter(|_| domain == DomainId(0)) else {
+        return IoAccess::Denied;
+    };
     if frame.0 >= kept.frames || is_in(&kept.denied, frame.0, frame.0) {
         IoAccess::Denied
     } else if is_in(&kept.read_only, frame.0, frame.0) {
@@ -143,15 +167,27 @@ fn has_hypertransport() -> bool {
 
 /// Addresses of the pages of the interrupt controllers, which domains are told not to look at.
 pub fn kept_pages() -> impl Iterator<Item = u64> {
-    KEPT.get().into_iter().flat_map(|kept| kept.controllers.iter().copied())
+    KEPT.get()
+        .into_iter()
+        .flat_map(|kept| kept.controllers.iter().copied())
 }
 
 /// Whether the firmware's tables name this window of PCI configuration space: `Some` with whether the address is
 /// theirs, for segment and buses that they name.
-pub fn configuration_space(segment: u16, first_bus: u8, last_bus: u8, address: u64) -> Option<bool> {
-    let spaces = KEPT.get().map_or(&[][..], |kept| kept.configuration.as_slice());
+pub fn configuration_space(
+    segment: u16,
+    first_bus: u8,
+    last_bus: u8,
+    address: u64,
+) -> Option<bool> {
+    let spaces = KEPT
+        .get()
+        .map_or(&[][..], |kept| kept.configuration.as_slice());
     let named = |space: &&firmware::acpi::ConfigurationSpace| {
         (space.segment, space.first_bus, space.last_bus) == (segment, first_bus, last_bus)
     };
-    spaces.iter().find(named).map(|space| space.address == address)
+    spaces
+        .iter()
+        .find(named)
+        .map(|space| space.address == address)
 }

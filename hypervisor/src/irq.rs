@@ -20,10 +20,13 @@ use crate::{console, timers};
 pub use errors::{machine_check, nmi};
 pub use lines::show;
 pub use pirqs::{
-    bound, check_bindable, check_extended_messages, check_number, end, follow, map_gsi, map_message, reserve,
-    restore_messages, set_end_page, set_up_gsi, unbound, unmap, unmap_device, DomainInterrupts, Message,
+    bound, check_bindable, check_extended_messages, check_number, end, follow, map_gsi,
+    map_message, reserve, restore_messages, set_end_page, set_up_gsi, unbound, unmap, unmap_device,
+    DomainInterrupts, Message,
 };
-pub use setup::{acpi_id, enable_here, initialise, read_controller, route_console, write_controller};
+pub use setup::{
+    acpi_id, enable_here, initialise, read_controller, route_console, write_controller,
+};
 
 /// Vectors of the 8259s, should they raise one although masked: 16 from here.
 const LEGACY_VECTORS: u8 = 0x20;
@@ -58,10 +61,17 @@ pub extern "C" fn interrupt(registers: &mut Registers) {
         ERROR_VECTOR => {
             apic::end_of_interrupt();
             let index = PerCpu::current().index();
-            crate::log!(Warning, "CPU{index}: its APIC reports errors {:#x}", apic::take_error());
+            crate::log!(
+                Warning,
+                "CPU{index}: its APIC reports errors {:#x}",
+                apic::take_error()
+            );
         }
         vector if (LEGACY_VECTORS..FIRST_LINE_VECTOR).contains(&vector) => {
-            crate::log!(Debug, "an interrupt of the 8259s, vector {vector:#x}, is ignored");
+            crate::log!(
+                Debug,
+                "an interrupt of the 8259s, vector {vector:#x}, is ignored"
+            );
         }
         vector => {
             if lines::arrived(vector) == lines::Arrived::Console {

@@ -1,6 +1,9 @@
 //! The end: of a domain that shut down, and of the machine.
 
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::{AcqRel, Acquire, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{AcqRel, Acquire, Release},
+};
 
 use firmware::acpi::Fadt;
 use hw::{console as raw, cpu};
@@ -86,7 +89,9 @@ pub fn after_panic() -> ! {
         raw::print(format_args!("(XEN) \"noreboot\" was given: halted\n"));
         cpu::halt_forever();
     }
-    raw::print(format_args!("(XEN) rebooting in {CRASH_PAUSE_SECONDS} seconds\n"));
+    raw::print(format_args!(
+        "(XEN) rebooting in {CRASH_PAUSE_SECONDS} seconds\n"
+    ));
     let start = cpu::time_stamp();
     let pause = clock::tsc_khz().saturating_mul(1000 * CRASH_PAUSE_SECONDS);
     while cpu::time_stamp().wrapping_sub(start) < pause {
@@ -96,7 +101,10 @@ pub fn after_panic() -> ! {
 }
 
 fn reset() -> ! {
-    let by_acpi = matches!(boot::options().reboot_method, None | Some(RebootMethod::Acpi));
+    let by_acpi = matches!(
+        boot::options().reboot_method,
+        None | Some(RebootMethod::Acpi)
+    );
     hw::power::reset(fadt().filter(|_| by_acpi))
 }
 
@@ -119,14 +127,18 @@ pub fn off() -> ! {
 pub fn domain_ended(domain: &Domain, code: u8) {
     schedule::stop_domain(domain);
     if !domain.privileged {
-        let Some(control) = crate::domains::first() else { return };
+        let Some(control) = crate::domains::first() else {
+            return;
+        };
         crate::events::raise_global_virq(control, xen_abi::xen::VIRQ_DOM_EXC);
         return;
     }
     match code {
         reason::POWER_OFF => off(),
         reason::REBOOT => {
-            print(format_args!("(XEN) domain 0 shut down: rebooting the machine\n"));
+            print(format_args!(
+                "(XEN) domain 0 shut down: rebooting the machine\n"
+            ));
             reboot()
         }
         reason::CRASH => {
@@ -135,15 +147,21 @@ pub fn domain_ended(domain: &Domain, code: u8) {
             after_panic()
         }
         reason::WATCHDOG => {
-            print(format_args!("(XEN) domain 0's watchdog fired: rebooting the machine\n"));
+            print(format_args!(
+                "(XEN) domain 0's watchdog fired: rebooting the machine\n"
+            ));
             reboot()
         }
         reason::SUSPEND => {
-            print(format_args!("(XEN) domain 0 asked to be suspended, which it cannot be: rebooting the machine\n"));
+            print(format_args!(
+                "(XEN) domain 0 asked to be suspended, which it cannot be: rebooting the machine\n"
+            ));
             reboot()
         }
         code => {
-            print(format_args!("(XEN) domain 0 shut down for an unknown reason ({code}): rebooting the machine\n"));
+            print(format_args!(
+                "(XEN) domain 0 shut down for an unknown reason ({code}): rebooting the machine\n"
+            ));
             reboot()
         }
     }
@@ -171,10 +189,16 @@ const SLEEP_ENABLE: u8 = 1 << 5;
 /// Enters a sleep state (`XENPF_enter_acpi_sleep`); only off is done, and does not return where it works.
 pub fn enter_sleep(sleep: Sleep) -> Refused<()> {
     if sleep.state != OFF {
-        return refuse(Errno::EINVAL, "of the sleep states only \"off\" (5) is done");
+        return refuse(
+            Errno::EINVAL,
+            "of the sleep states only \"off\" (5) is done",
+        );
     }
     let Some(fadt) = fadt() else {
-        return refuse(Errno::EPERM, "the firmware's tables do not say how the machine sleeps");
+        return refuse(
+            Errno::EPERM,
+            "the firmware's tables do not say how the machine sleeps",
+        );
     };
     print(format_args!("(XEN) domain 0 switches the machine off\n"));
     console::drain();
@@ -186,6 +210,8 @@ pub fn enter_sleep(sleep: Sleep) -> Refused<()> {
         hw::power::enter_sleep(fadt, sleep.first, sleep.second)
     };
     STOPPING.store(true, Release);
-    raw::print(format_args!("(XEN) the machine did not switch off ({result:?}): halted\n"));
+    raw::print(format_args!(
+        "(XEN) the machine did not switch off ({result:?}): halted\n"
+    ));
     cpu::halt_forever()
 }

@@ -19,7 +19,11 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     authority::control(caller.vcpu)?;
     let mut request = guest::read::<abi::Mc>(structure)?;
     if request.interface_version != abi::XEN_MCA_INTERFACE_VERSION {
-        return Err(Refusal::new(Errno::EACCES, "the request is of another version of the interface").into());
+        return Err(Refusal::new(
+            Errno::EACCES,
+            "the request is of another version of the interface",
+        )
+        .into());
     }
     match MachineCheckOp::from_number(request.cmd).map_err(Refusal::from)? {
         MachineCheckOp::Fetch => {
@@ -40,14 +44,20 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
 fn part<T: FromBytes>(request: &abi::Mc) -> Refused<T> {
     match T::read_from_prefix(request.u.as_bytes()) {
         Ok((value, _)) => Ok(value),
-        Err(_) => refuse(Errno::EINVAL, "the request has no room for the operation's part"),
+        Err(_) => refuse(
+            Errno::EINVAL,
+            "the request has no room for the operation's part",
+        ),
     }
 }
 
 fn put<T: IntoBytes + Immutable>(request: &mut abi::Mc, answer: &T) -> Refused<()> {
     match answer.write_to_prefix(request.u.as_mut_bytes()) {
         Ok(()) => Ok(()),
-        Err(_) => refuse(Errno::EINVAL, "the request has no room for the operation's part"),
+        Err(_) => refuse(
+            Errno::EINVAL,
+            "the request has no room for the operation's part",
+        ),
     }
 }
 
@@ -55,7 +65,10 @@ fn put<T: IntoBytes + Immutable>(request: &mut abi::Mc, answer: &T) -> Refused<(
 fn fetch(fetch: &mut abi::McFetch) -> Refused<()> {
     let urgency = fetch.flags & (abi::XEN_MC_NONURGENT | abi::XEN_MC_URGENT);
     if urgency != abi::XEN_MC_NONURGENT && urgency != abi::XEN_MC_URGENT {
-        return refuse(Errno::EINVAL, "either urgent or other errors can be fetched");
+        return refuse(
+            Errno::EINVAL,
+            "either urgent or other errors can be fetched",
+        );
     }
     if fetch.flags & abi::XEN_MC_ACK != 0 {
         fetch.flags = abi::XEN_MC_OK;
@@ -114,10 +127,24 @@ impl Identity {
         }
         let [signature, ..] = cpuid(1, 0);
         let base = signature >> 8 & 0xf;
-        let family = if base == 0xf { base + (signature >> 20 & 0xff) } else { base };
+        let family = if base == 0xf {
+            base + (signature >> 20 & 0xff)
+        } else {
+            base
+        };
         let low = signature >> 4 & 0xf;
-        let model = if base == 0xf || base == 6 { low | signature >> 12 & 0xf0 } else { low };
-        Self { vendor, family, model, stepping: signature & 0xf, leaves }
+        let model = if base == 0xf || base == 6 {
+            low | signature >> 12 & 0xf0
+        } else {
+            low
+        };
+        Self {
+            vendor,
+            family,
+            model,
+            stepping: signature & 0xf,
+            leaves,
+        }
     }
 
     /// The vendor's number in `mc_vendor`: 0 Intel, 2 AMD, 9 Hygon, 0xff unknown (as Linux numbers them).
@@ -165,7 +192,9 @@ fn processor(index: usize, identity: &Identity) -> abi::McinfoLogicalCpu {
     answer.mc_threadid = (apic_id & !(u32::MAX << thread_bits)) as u16;
     let mates = |bits: u32| {
         let numbers = processors::online().iter().filter_map(PerCpu::apic_id_of);
-        numbers.filter(move |other| other >> bits == apic_id >> bits).count() as u32
+        numbers
+            .filter(move |other| other >> bits == apic_id >> bits)
+            .count() as u32
     };
     answer.mc_nthreads = mates(thread_bits).max(1);
     answer.mc_ncores = (mates(package_bits) / answer.mc_nthreads).max(1);
@@ -185,7 +214,9 @@ fn processor(index: usize, identity: &Identity) -> abi::McinfoLogicalCpu {
     answer.mc_cache_alignment = (line >> 8 & 0xff) * 8;
     let [_, _, cache, _] = cpuid(0x8000_0006, 0);
     answer.mc_cache_size = cache >> 16;
-    if let Some((value, first)) = try_read_msr(GLOBAL_CAPABILITY).zip(answer.mc_msrvalues.first_mut()) {
+    if let Some((value, first)) =
+        try_read_msr(GLOBAL_CAPABILITY).zip(answer.mc_msrvalues.first_mut())
+    {
         first.reg = u64::from(GLOBAL_CAPABILITY);
         first.value = value;
         answer.mc_nmsrvals = 1;

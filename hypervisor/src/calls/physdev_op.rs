@@ -90,7 +90,11 @@ fn board(vcpu: &Vcpu, operation: PhysdevOp, structure: u64) -> Refused<()> {
         PhysdevOp::SetupGsi => {
             let request = guest::read::<abi::SetupGsi>(structure)?;
             authority::control(vcpu)?;
-            irq::set_up_gsi(request.gsi as u32, request.triggering != 0, request.polarity != 0)
+            irq::set_up_gsi(
+                request.gsi as u32,
+                request.triggering != 0,
+                request.polarity != 0,
+            )
         }
         PhysdevOp::PciMmcfgReserved => {
             authority::control(vcpu)?;
@@ -104,10 +108,19 @@ fn board(vcpu: &Vcpu, operation: PhysdevOp, structure: u64) -> Refused<()> {
 fn set_port_bitmap(vcpu: &Vcpu, structure: u64) -> Refused<()> {
     let request = guest::read::<abi::SetIobitmap>(structure)?;
     let bytes = u64::from(request.nr_ports.div_ceil(8));
-    if request.nr_ports > PORTS || (bytes != 0 && !hw::copy::is_guest_range(request.bitmap, bytes)) {
-        return vocabulary::refuse(Errno::EINVAL, "the port bitmap is larger than port space or lies outside the guest");
+    if request.nr_ports > PORTS || (bytes != 0 && !hw::copy::is_guest_range(request.bitmap, bytes))
+    {
+        return vocabulary::refuse(
+            Errno::EINVAL,
+            "the port bitmap is larger than port space or lies outside the guest",
+        );
     }
-    if !vcpu.domain.interrupts.ports.set(vcpu.id, VirtAddr(request.bitmap).0, request.nr_ports) {
+    if !vcpu
+        .domain
+        .interrupts
+        .ports
+        .set(vcpu.id, VirtAddr(request.bitmap).0, request.nr_ports)
+    {
         return vocabulary::refuse(Errno::ENOMEM, "no memory to keep the port bitmap in mind");
     }
     Ok(())
@@ -124,13 +137,18 @@ fn map(vcpu: &Vcpu, structure: u64) -> Refused<()> {
     let number = match kind {
         PirqType::Gsi => {
             let Ok(gsi) = u32::try_from(request.index) else {
-                return vocabulary::refuse(Errno::EINVAL, "there is no such global system interrupt");
+                return vocabulary::refuse(
+                    Errno::EINVAL,
+                    "there is no such global system interrupt",
+                );
             };
             irq::map_gsi(&target, gsi, wanted)
         }
         // The older kind knows segment 0 only and has no room for another.
         PirqType::Msi => irq::map_message(&target, message(&request, 0)?, wanted),
-        PirqType::MsiSegment => irq::map_message(&target, message(&request, request.bus >> 16)?, wanted),
+        PirqType::MsiSegment => {
+            irq::map_message(&target, message(&request, request.bus >> 16)?, wanted)
+        }
         PirqType::MultiMsi => match request.entry_nr {
             1 => irq::map_message(&target, message(&request, request.bus >> 16)?, wanted),
             2..=32 => vocabulary::refuse(
@@ -149,10 +167,16 @@ fn map(vcpu: &Vcpu, structure: u64) -> Refused<()> {
 fn message(request: &abi::MapPirq, segment: i32) -> Refused<Message> {
     let function = function(segment as u16, request.bus as u8, request.devfn as u8)?;
     if request.table_base == 0 {
-        return Ok(Message { function, entry: None });
+        return Ok(Message {
+            function,
+            entry: None,
+        });
     }
     match u16::try_from(request.entry_nr) {
-        Ok(entry) => Ok(Message { function, entry: Some(entry) }),
+        Ok(entry) => Ok(Message {
+            function,
+            entry: Some(entry),
+        }),
         Err(_) => vocabulary::refuse(Errno::EINVAL, "the device's MSI-X table has no such entry"),
     }
 }
@@ -162,17 +186,28 @@ fn function(segment: u16, bus: u8, device_function: u8) -> Refused<Function> {
     if segment != 0 {
         return vocabulary::refuse(Errno::ENODEV, "PCI segments other than 0 are not reached");
     }
-    Ok(Function { bus, device_function })
+    Ok(Function {
+        bus,
+        device_function,
+    })
 }
 
 fn configuration_space(request: &abi::PciMmcfgReserved) -> Refused<()> {
     if request.flags & !abi::XEN_PCI_MMCFG_RESERVED != 0 {
         return vocabulary::refuse(Errno::EINVAL, "a flag that is none");
     }
-    match devices::configuration_space(request.segment, request.start_bus, request.end_bus, request.address) {
+    match devices::configuration_space(
+        request.segment,
+        request.start_bus,
+        request.end_bus,
+        request.address,
+    ) {
         Some(true) => Ok(()),
         Some(false) => vocabulary::refuse(Errno::EIO, "the firmware's table names another address"),
-        None => vocabulary::refuse(Errno::ENODEV, "the firmware's tables name no such configuration space"),
+        None => vocabulary::refuse(
+            Errno::ENODEV,
+            "the firmware's tables name no such configuration space",
+        ),
     }
 }
 
@@ -186,7 +221,10 @@ fn pci(vcpu: &Vcpu, operation: PhysdevOp, structure: u64) -> Refused<()> {
         PhysdevOp::ManagePciAddExt => {
             let request = guest::read::<abi::ManagePciExt>(structure)?;
             if request.is_extfn > 1 || request.is_virtfn > 1 {
-                return vocabulary::refuse(Errno::EINVAL, "a flag of the PCI device is neither 0 nor 1");
+                return vocabulary::refuse(
+                    Errno::EINVAL,
+                    "a flag of the PCI device is neither 0 nor 1",
+                );
             }
             function(0, request.bus, request.devfn)
         }

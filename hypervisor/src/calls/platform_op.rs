@@ -17,7 +17,11 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     let structure = arguments.get(0);
     let mut request = guest::read::<abi::PlatformOp>(structure)?;
     if request.interface_version != abi::XENPF_INTERFACE_VERSION {
-        return Err(Refusal::new(Errno::EACCES, "the request is of another version of the interface").into());
+        return Err(Refusal::new(
+            Errno::EACCES,
+            "the request is of another version of the interface",
+        )
+        .into());
     }
     authority::control(caller.vcpu)?;
     match PlatformOp::from_number(request.cmd).map_err(Refusal::from)? {
@@ -65,7 +69,10 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
 fn part<T: FromBytes>(request: &abi::PlatformOp) -> Refused<T> {
     match T::read_from_prefix(request.u.as_bytes()) {
         Ok((value, _)) => Ok(value),
-        Err(_) => refuse(Errno::EINVAL, "the request has no room for the operation's part"),
+        Err(_) => refuse(
+            Errno::EINVAL,
+            "the request has no room for the operation's part",
+        ),
     }
 }
 
@@ -73,7 +80,10 @@ fn part<T: FromBytes>(request: &abi::PlatformOp) -> Refused<T> {
 fn put<T: IntoBytes + Immutable>(request: &mut abi::PlatformOp, answer: &T) -> Refused<()> {
     match answer.write_to_prefix(request.u.as_mut_bytes()) {
         Ok(()) => Ok(()),
-        Err(_) => refuse(Errno::EINVAL, "the request has no room for the operation's part"),
+        Err(_) => refuse(
+            Errno::EINVAL,
+            "the request has no room for the operation's part",
+        ),
     }
 }
 
@@ -100,12 +110,16 @@ fn cpu_info(mut info: abi::PcpuInfo) -> abi::PcpuInfo {
 
 /// The processors of a machine are alike, so the one asked says it for the others.
 fn cpu_version(asked: abi::PcpuVersion) -> abi::PcpuVersion {
-    let mut version = abi::PcpuVersion { xen_cpuid: asked.xen_cpuid, ..abi::PcpuVersion::new_zeroed() };
+    let mut version = abi::PcpuVersion {
+        xen_cpuid: asked.xen_cpuid,
+        ..abi::PcpuVersion::new_zeroed()
+    };
     version.max_present = last_processor();
     if is_online(asked.xen_cpuid) {
         let identity = super::mca::Identity::here();
         version.vendor_id = identity.vendor;
-        (version.family, version.model, version.stepping) = (identity.family, identity.model, identity.stepping);
+        (version.family, version.model, version.stepping) =
+            (identity.family, identity.model, identity.stepping);
     }
     version
 }
@@ -113,13 +127,19 @@ fn cpu_version(asked: abi::PcpuVersion) -> abi::PcpuVersion {
 /// Nothing was asked of a BIOS: what needs its calls is not there.
 fn firmware_info(info: &mut FirmwareInfo) -> Refused<()> {
     let Ok(kind) = FirmwareInfoType::from_number(info.kind) else {
-        return refuse(Errno::EINVAL, "there is no such kind of firmware information");
+        return refuse(
+            Errno::EINVAL,
+            "there is no such kind of firmware information",
+        );
     };
     match kind {
         FirmwareInfoType::DiskInfo | FirmwareInfoType::DiskMbrSignature => {
             refuse(Errno::ESRCH, "no such disk is known from the BIOS")
         }
-        FirmwareInfoType::VbeddcInfo => refuse(Errno::ESRCH, "nothing is known of the monitor from the BIOS"),
+        FirmwareInfoType::VbeddcInfo => refuse(
+            Errno::ESRCH,
+            "nothing is known of the monitor from the BIOS",
+        ),
         FirmwareInfoType::KbdShiftFlags if info.index != 0 => {
             refuse(Errno::ESRCH, "there is one set of keyboard flags")
         }
@@ -133,8 +153,13 @@ fn firmware_info(info: &mut FirmwareInfo) -> Refused<()> {
 fn enter_sleep(sleep: &EnterAcpiSleep) -> Refused<()> {
     use xen_abi::platform_power::XENPF_ACPI_SLEEP_EXTENDED;
     let extended = sleep.flags & XENPF_ACPI_SLEEP_EXTENDED != 0;
-    if sleep.flags & !XENPF_ACPI_SLEEP_EXTENDED != 0 || (extended && (sleep.val_a > 7 || sleep.val_b > 7)) {
-        return refuse(Errno::EINVAL, "a flag or value of the sleep state that is none");
+    if sleep.flags & !XENPF_ACPI_SLEEP_EXTENDED != 0
+        || (extended && (sleep.val_a > 7 || sleep.val_b > 7))
+    {
+        return refuse(
+            Errno::EINVAL,
+            "a flag or value of the sleep state that is none",
+        );
     }
     power::enter_sleep(Sleep {
         state: sleep.sleep_state,

@@ -29,7 +29,8 @@ const TIMER_GATE: u16 = 0x61;
 const TIMER_GATE_BITS: u32 = 0x03;
 
 /// The configuration ports, which the hypervisor and dom0 share.
-static CONFIGURATION: SpinLock<Configuration, { levels::BOARD }> = SpinLock::new(Configuration::new());
+static CONFIGURATION: SpinLock<Configuration, { levels::BOARD }> =
+    SpinLock::new(Configuration::new());
 /// What dom0 wrote to the PCI address port.
 static PCI_SELECTED: AtomicU32 = AtomicU32::new(0);
 /// What dom0 wrote to the clock's index port.
@@ -55,7 +56,11 @@ impl PortBitmaps {
     /// where there is no memory for it.
     pub fn set(&self, vcpu: VcpuId, address: u64, ports: u32) -> bool {
         let mut all = self.0.lock();
-        let new = Bitmap { vcpu, address, ports };
+        let new = Bitmap {
+            vcpu,
+            address,
+            ports,
+        };
         if let Some(old) = all.iter_mut().find(|bitmap| bitmap.vcpu == vcpu) {
             *old = new;
             return true;
@@ -68,7 +73,11 @@ impl PortBitmaps {
     }
 
     fn of(&self, vcpu: VcpuId) -> Option<Bitmap> {
-        self.0.lock().iter().find(|bitmap| bitmap.vcpu == vcpu).copied()
+        self.0
+            .lock()
+            .iter()
+            .find(|bitmap| bitmap.vcpu == vcpu)
+            .copied()
     }
 }
 
@@ -105,14 +114,22 @@ fn last_port(port: u16, width: Width) -> Option<u16> {
 /// the ports then do is another question: [`port_access`].)
 pub fn user_may(vcpu: &Vcpu, port: u16, width: Width) -> bool {
     let privilege = match vcpu.context.in_kernel() {
-        true if vcpu.domain.assists(xen_abi::xen::VMASST_TYPE_architectural_iopl) => 0,
+        true if vcpu
+            .domain
+            .assists(xen_abi::xen::VMASST_TYPE_architectural_iopl) =>
+        {
+            0
+        }
         true => 1,
         false => 3,
     };
     if vcpu.context.iopl.load(Relaxed) >= privilege {
         return true;
     }
-    let (Some(bitmap), Some(last)) = (vcpu.domain.interrupts.ports.of(vcpu.id), last_port(port, width)) else {
+    let (Some(bitmap), Some(last)) = (
+        vcpu.domain.interrupts.ports.of(vcpu.id),
+        last_port(port, width),
+    ) else {
         return false;
     };
     if u32::from(last) >= bitmap.ports {
@@ -127,7 +144,9 @@ pub fn user_may(vcpu: &Vcpu, port: u16, width: Width) -> bool {
 
 /// Whether the domain may use the ports that an access touches.
 fn port_access(domain: &Domain, port: u16, width: Width) -> bool {
-    let Some(kept) = KEPT.get().filter(|_| domain.privileged) else { return false };
+    let Some(kept) = KEPT.get().filter(|_| domain.privileged) else {
+        return false;
+    };
     last_port(port, width).is_some_and(|last| !is_in(&kept.ports, port, last))
 }
 
@@ -151,7 +170,9 @@ pub fn port_read(vcpu: &Vcpu, port: u16, width: Width) -> u32 {
         if port < PCI_DATA.0 || last > PCI_DATA.1 || selected & PCI_ENABLE == 0 {
             return absent;
         }
-        return CONFIGURATION.lock().read(selected, (port & 3) as u8, access);
+        return CONFIGURATION
+            .lock()
+            .read(selected, (port & 3) as u8, access);
     }
     match port {
         CLOCK_INDEX if access == PortWidth::One => u32::from(CLOCK_SELECTED.load(Relaxed)),
@@ -178,12 +199,16 @@ pub fn port_write(vcpu: &Vcpu, port: u16, width: Width, value: u32) {
     if is_in(&[PCI_DATA], port, last) {
         let selected = PCI_SELECTED.load(Relaxed);
         if port >= PCI_DATA.0 && last <= PCI_DATA.1 && selected & PCI_ENABLE != 0 {
-            CONFIGURATION.lock().write(selected, (port & 3) as u8, access, value);
+            CONFIGURATION
+                .lock()
+                .write(selected, (port & 3) as u8, access, value);
         }
         return;
     }
     match port {
-        CLOCK_INDEX if access == PortWidth::One => CLOCK_SELECTED.store(value as u8 & CLOCK_INDEX_BITS, Relaxed),
+        CLOCK_INDEX if access == PortWidth::One => {
+            CLOCK_SELECTED.store(value as u8 & CLOCK_INDEX_BITS, Relaxed)
+        }
         CLOCK_DATA if access == PortWidth::One => {
             let _board = CONFIGURATION.lock();
             select_clock_register();
@@ -199,7 +224,9 @@ pub fn port_write(vcpu: &Vcpu, port: u16, width: Width, value: u32) {
 
 /// Whether a write to ports that may be read is allowed too.
 fn may_write(kept: &Kept, port: u16, last: u16, value: u32) -> bool {
-    let timer = kept.pm_timer.is_some_and(|timer| is_in(&[(timer, timer.saturating_add(3))], port, last));
+    let timer = kept
+        .pm_timer
+        .is_some_and(|timer| is_in(&[(timer, timer.saturating_add(3))], port, last));
     // Of the interval timer only channel 2 is dom0's (the command's upper two bits name the channel).
     let channel = port == TIMER_COMMAND && value >> 6 & 3 != 2;
     let gate = port == TIMER_GATE && kept.pit;
@@ -208,5 +235,9 @@ fn may_write(kept: &Kept, port: u16, last: u16, value: u32) -> bool {
 
 /// Points the board's clock to the register that dom0 chose. With the board's lock held.
 fn select_clock_register() {
-    guest_ports::write(CLOCK_INDEX, PortWidth::One, u32::from(CLOCK_SELECTED.load(Relaxed)));
+    guest_ports::write(
+        CLOCK_INDEX,
+        PortWidth::One,
+        u32::from(CLOCK_SELECTED.load(Relaxed)),
+    );
 }

@@ -1,7 +1,10 @@
 //! Non-maskable interrupts and machine checks. They arrive anywhere, with any lock held by what they interrupt, so
 //! nothing here takes a lock, and messages go out past the console's.
 
-use core::sync::atomic::{AtomicU64, Ordering::{Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, Release},
+};
 
 use hw::console as raw;
 use hw::machine_check as bank;
@@ -36,10 +39,13 @@ pub fn nmi(_registers: &mut Registers) {
     hw::nmi::acknowledge(reason, boot::options().nmi == NmiAction::Dom0);
     match boot::options().nmi {
         NmiAction::Fatal => power::crash_host(format_args!(
-            "NMI on CPU{processor}: system error {}, card error {}", reason.system_error, reason.card_error
+            "NMI on CPU{processor}: system error {}, card error {}",
+            reason.system_error, reason.card_error
         )),
         NmiAction::Dom0 => tell_dom0(),
-        NmiAction::Ignore if is_error => raw::print(format_args!("(XEN) NMI: a bus reports an error, ignored\n")),
+        NmiAction::Ignore if is_error => {
+            raw::print(format_args!("(XEN) NMI: a bus reports an error, ignored\n"))
+        }
         NmiAction::Ignore => {}
     }
 }
@@ -47,7 +53,9 @@ pub fn nmi(_registers: &mut Registers) {
 /// Leaves an NMI for dom0's first vCPU, which takes it when it next leaves the hypervisor. No processor is interrupted
 /// for it: the NMI may have come between the two steps of such an interrupt's sending.
 fn tell_dom0() {
-    let Some(vcpu) = domains::first().and_then(|domain| domain.vcpus().first()) else { return };
+    let Some(vcpu) = domains::first().and_then(|domain| domain.vcpus().first()) else {
+        return;
+    };
     vcpu.nmi_pending.store(true, Release);
     PerCpu::set_work(vcpu.processor.load(Relaxed) as usize, work::NMI);
 }
@@ -57,7 +65,10 @@ pub fn machine_check(registers: &mut Registers) {
     let processor = PerCpu::current().index();
     let can_go_on = bank::can_restart();
     let mut is_fatal = !can_go_on;
-    raw::print(format_args!("(XEN) machine check on CPU{processor} at {:#x}\n", registers.rip));
+    raw::print(format_args!(
+        "(XEN) machine check on CPU{processor} at {:#x}\n",
+        registers.rip
+    ));
     for error in bank::take_errors() {
         is_fatal |= error.is_fatal();
         raw::print(format_args!(

@@ -91,12 +91,21 @@ static PINS: Once<u32> = Once::new();
 /// Makes the lines: the pins of the controllers, then messages, by how many processors there can be.
 pub fn initialise(controllers: Option<IoApics>, processors: usize) {
     let pins = controllers.as_ref().map_or(0, IoApics::gsi_count);
-    let wiring = |gsi| controllers.as_ref().map_or((false, false), |it| it.default_wiring(gsi));
+    let wiring = |gsi| {
+        controllers
+            .as_ref()
+            .map_or((false, false), |it| it.default_wiring(gsi))
+    };
     let messages = (MESSAGES_EACH * processors).clamp(MESSAGES_LEAST, MESSAGES_MOST);
     let mut lines = Vec::new();
     for gsi in 0..pins {
         let (low, level) = wiring(gsi);
-        lines.push(SpinLock::new(Line::new(Source::Pin { gsi, level, low, set_up: false })));
+        lines.push(SpinLock::new(Line::new(Source::Pin {
+            gsi,
+            level,
+            low,
+            set_up: false,
+        })));
     }
     lines.extend((0..messages).map(|_| SpinLock::new(Line::new(Source::None))));
     LINES.call_once(|| lines.into_boxed_slice());
@@ -128,7 +137,9 @@ pub fn with<R>(number: u16, work: impl FnOnce(&mut Line) -> R) -> Option<R> {
 /// Takes a free line for a message.
 pub fn take_message(wire: Wire) -> Refused<u16> {
     let first = pins() as usize;
-    let lines = LINES.get().map_or(&[][..], |lines| lines.get(first..).unwrap_or(&[]));
+    let lines = LINES
+        .get()
+        .map_or(&[][..], |lines| lines.get(first..).unwrap_or(&[]));
     for (offset, line) in lines.iter().enumerate() {
         let mut line = line.lock();
         if matches!(line.source, Source::None) {
@@ -152,10 +163,17 @@ pub fn show() {
         };
         print(format_args!(
             "(XEN) line {number} ({source}): CPU{} vector {:#x}, {:?}{}, {} so far\n",
-            place.processor, place.vector, line.owner, if line.in_service { ", in service" } else { "" }, line.count
+            place.processor,
+            place.vector,
+            line.owner,
+            if line.in_service { ", in service" } else { "" },
+            line.count
         ));
     }
-    print(format_args!("(XEN) NMIs that nothing explains: {}\n", super::errors::unknown_nmis()));
+    print(format_args!(
+        "(XEN) NMIs that nothing explains: {}\n",
+        super::errors::unknown_nmis()
+    ));
 }
 
 /// What became of an interrupt.
@@ -171,7 +189,10 @@ pub enum Arrived {
 pub fn arrived(vector: u8) -> Arrived {
     let Some((place, number)) = vectors::line_here(vector) else {
         apic::end_of_interrupt();
-        crate::log!(Debug, "an interrupt by vector {vector:#x}, which nothing uses");
+        crate::log!(
+            Debug,
+            "an interrupt by vector {vector:#x}, which nothing uses"
+        );
         return Arrived::Done;
     };
     let owner = with(number, |line| line.arrive(number, place));
@@ -187,7 +208,15 @@ pub fn arrived(vector: u8) -> Arrived {
 
 impl Line {
     const fn new(source: Source) -> Self {
-        Self { source, owner: Owner::Nobody, place: None, previous: None, in_service: false, misplaced: 0, count: 0 }
+        Self {
+            source,
+            owner: Owner::Nobody,
+            place: None,
+            previous: None,
+            in_service: false,
+            misplaced: 0,
+            count: 0,
+        }
     }
 
     /// Whether its interrupts have to be ended by who gets them.
@@ -199,7 +228,10 @@ impl Line {
     fn arrive(&mut self, number: u16, place: Place) -> Owner {
         let is_late = self.place != Some(place);
         self.count = self.count.wrapping_add(1);
-        if let Source::Pin { gsi, level: true, .. } = self.source {
+        if let Source::Pin {
+            gsi, level: true, ..
+        } = self.source
+        {
             self.in_service = true;
             with_controllers(|it| it.mask(gsi));
             apic::end_of_interrupt();
@@ -227,7 +259,9 @@ impl Line {
     /// Has the line follow its vCPU, once it found it elsewhere often enough.
     fn follow(&mut self, number: u16, domain: DomainId, vcpu: VcpuId) {
         let home = domains::with(domain, |domain| {
-            domain.vcpu(vcpu).map(|vcpu| vcpu.processor.load(core::sync::atomic::Ordering::Relaxed) as usize)
+            domain
+                .vcpu(vcpu)
+                .map(|vcpu| vcpu.processor.load(core::sync::atomic::Ordering::Relaxed) as usize)
         });
         let Some(home) = home.flatten() else { return };
         if home == PerCpu::current().index() {
@@ -263,11 +297,21 @@ impl Line {
         }
         self.previous = self.place.replace(place);
         match self.source {
-            Source::Pin { gsi, level, low, .. } => {
+            Source::Pin {
+                gsi, level, low, ..
+            } => {
                 let was_routed = self.previous.is_some();
                 with_controllers(|it| match was_routed {
                     true => it.redirect(gsi, place.vector, apic_id),
-                    false => it.route(gsi, Route { vector: place.vector, apic_id, low, level }),
+                    false => it.route(
+                        gsi,
+                        Route {
+                            vector: place.vector,
+                            apic_id,
+                            low,
+                            level,
+                        },
+                    ),
                 });
             }
             Source::Message(wire) => wire.set(apic_id, place.vector),
@@ -324,15 +368,22 @@ impl Line {
         self.mask();
         self.owner = Owner::Nobody;
         self.in_service = false;
-        for place in [self.place.take(), self.previous.take()].into_iter().flatten() {
+        for place in [self.place.take(), self.previous.take()]
+            .into_iter()
+            .flatten()
+        {
             vectors::give_back(place);
         }
     }
 
     /// Writes the message's destination once more, as after the device was reset.
     pub fn restore(&mut self) {
-        let Source::Message(wire) = self.source else { return };
-        let Some((_, apic_id)) = self.place.and_then(|place| reachable(place.processor)) else { return };
+        let Source::Message(wire) = self.source else {
+            return;
+        };
+        let Some((_, apic_id)) = self.place.and_then(|place| reachable(place.processor)) else {
+            return;
+        };
         if let Some(place) = self.place {
             wire.set(apic_id, place.vector);
             wire.mask(self.owner == Owner::Nobody);

@@ -71,7 +71,10 @@ impl Wire {
             }
             let kind = if extended.is_some() { MSI_X } else { MSI };
             let Some(capability) = capability(space, function, kind) else {
-                return refuse(Errno::ENODEV, "the PCI device has no such message interrupts");
+                return refuse(
+                    Errno::ENODEV,
+                    "the PCI device has no such message interrupts",
+                );
             };
             let control = space.read_of(function, capability + 2, Two);
             match extended {
@@ -88,8 +91,15 @@ impl Wire {
                     let table = table(space, function, capability);
                     let table = table.filter(|table| is_device(*table, index));
                     match table.and_then(|table| MessageEntry::map(table, index)) {
-                        Some(entry) => Ok(Self::MsiX { function, index, entry }),
-                        None => refuse(Errno::ENXIO, "the device's MSI-X table does not lie in device memory"),
+                        Some(entry) => Ok(Self::MsiX {
+                            function,
+                            index,
+                            entry,
+                        }),
+                        None => refuse(
+                            Errno::ENXIO,
+                            "the device's MSI-X table does not lie in device memory",
+                        ),
                     }
                 }
             }
@@ -100,7 +110,9 @@ impl Wire {
     pub const fn of(&self) -> (Function, Option<u16>) {
         match self {
             Self::Msi { function, .. } => (*function, None),
-            Self::MsiX { function, index, .. } => (*function, Some(*index)),
+            Self::MsiX {
+                function, index, ..
+            } => (*function, Some(*index)),
         }
     }
 
@@ -110,8 +122,17 @@ impl Wire {
         let data = u32::from(vector);
         match *self {
             Self::MsiX { entry, .. } => entry.set(address, data),
-            Self::Msi { function, capability, wide, .. } => devices::configure(|space| {
-                let data_at = if wide { capability + 12 } else { capability + 8 };
+            Self::Msi {
+                function,
+                capability,
+                wide,
+                ..
+            } => devices::configure(|space| {
+                let data_at = if wide {
+                    capability + 12
+                } else {
+                    capability + 8
+                };
                 if wide {
                     space.write_of(function, capability + 8, Four, (address >> 32) as u32);
                 }
@@ -128,12 +149,23 @@ impl Wire {
     pub fn mask(&self, masked: bool) {
         match *self {
             Self::MsiX { entry, .. } => entry.mask(masked),
-            Self::Msi { function, capability, wide, maskable: true } => devices::configure(|space| {
-                let at = if wide { capability + 16 } else { capability + 12 };
+            Self::Msi {
+                function,
+                capability,
+                wide,
+                maskable: true,
+            } => devices::configure(|space| {
+                let at = if wide {
+                    capability + 16
+                } else {
+                    capability + 12
+                };
                 let others = space.read_of(function, at, Four) & !1;
                 space.write_of(function, at, Four, others | u32::from(masked));
             }),
-            Self::Msi { maskable: false, .. } => {}
+            Self::Msi {
+                maskable: false, ..
+            } => {}
         }
     }
 }
@@ -141,7 +173,8 @@ impl Wire {
 /// Whether an entry of a table lies where dom0 may write device registers itself.
 fn is_device(table: MachineAddr, index: u16) -> bool {
     let address = table.0.checked_add(u64::from(index) * 16).map(MachineAddr);
-    address.is_some_and(|address| devices::io_access(DomainId(0), address.frame()) == IoAccess::Full)
+    address
+        .is_some_and(|address| devices::io_access(DomainId(0), address.frame()) == IoAccess::Full)
 }
 
 /// The offset of a capability in configuration space.
@@ -166,13 +199,19 @@ fn capability(space: &mut Configuration, function: Function, kind: u32) -> Optio
 /// The machine address of a device's MSI-X table, by its base register.
 fn table(space: &mut Configuration, function: Function, capability: u8) -> Option<MachineAddr> {
     let offset = space.read_of(function, capability + 4, Four);
-    let register = u8::try_from(offset & TABLE_BASE).ok().filter(|&number| number < 6)?;
+    let register = u8::try_from(offset & TABLE_BASE)
+        .ok()
+        .filter(|&number| number < 6)?;
     let at = FIRST_BASE + 4 * register;
     let low = space.read_of(function, at, Four);
     if low & BASE_IS_PORT != 0 {
         return None;
     }
-    let high = if low & BASE_IS_WIDE != 0 && register < 5 { space.read_of(function, at + 4, Four) } else { 0 };
+    let high = if low & BASE_IS_WIDE != 0 && register < 5 {
+        space.read_of(function, at + 4, Four)
+    } else {
+        0
+    };
     let base = u64::from(high) << 32 | u64::from(low & !0xf);
     let address = base.checked_add(u64::from(offset & !TABLE_BASE))?;
     (base != 0).then_some(MachineAddr(address))

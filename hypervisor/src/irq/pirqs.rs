@@ -1,7 +1,10 @@
 //! A domain's interrupts by its own numbers (pirqs), and the page that tells it which of them it has to end.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering::{Acquire, Release}};
+use core::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
 
 use ::events::SharedPage;
 use hw::pci::Function;
@@ -45,7 +48,11 @@ pub struct DomainInterrupts {
 impl DomainInterrupts {
     /// None yet; an unprivileged domain has no numbers at all.
     pub fn new(privileged: bool) -> Self {
-        let count = if privileged { lines::count() as usize } else { 0 };
+        let count = if privileged {
+            lines::count() as usize
+        } else {
+            0
+        };
         let mut pirqs = Vec::new();
         pirqs.resize(count, Pirq::Free);
         Self {
@@ -67,7 +74,9 @@ impl DomainInterrupts {
 
     /// Tells the guest whether it has to end the interrupt.
     fn show_end(&self, pirq: u32, needed: bool) {
-        let Some(page) = self.end_page.get() else { return };
+        let Some(page) = self.end_page.get() else {
+            return;
+        };
         let (offset, bit) = ((pirq / 32 * 4) as usize, 1 << (pirq % 32));
         if needed {
             page.fetch_or(offset, bit);
@@ -92,7 +101,10 @@ fn find_free(pirqs: &[Pirq], message: bool) -> Refused<u32> {
     };
     match found {
         Some(number) => Ok(number),
-        None => refuse(Errno::ENOSPC, "all the domain's interrupt numbers are in use"),
+        None => refuse(
+            Errno::ENOSPC,
+            "all the domain's interrupt numbers are in use",
+        ),
     }
 }
 
@@ -111,7 +123,9 @@ fn place(pirqs: &mut [Pirq], line: u16, wanted: Option<u32>, message: bool) -> R
     let current = pirqs.iter().position(|&pirq| pirq == Pirq::Line(line));
     let number = match (wanted, current) {
         (Some(wanted), Some(current)) if current as u32 == wanted => return Ok(wanted),
-        (Some(_), Some(_)) => return refuse(Errno::EEXIST, "the interrupt has another number already"),
+        (Some(_), Some(_)) => {
+            return refuse(Errno::EEXIST, "the interrupt has another number already")
+        }
         (None, Some(_)) => return refuse(Errno::EPERM, "the interrupt has a number already"),
         (Some(wanted), None) => wanted,
         (None, None) => find_free(pirqs, message)?,
@@ -133,9 +147,17 @@ pub fn map_gsi(domain: &Domain, gsi: u32, wanted: Option<u32>) -> Refused<u32> {
         return refuse(Errno::EINVAL, "there is no such global system interrupt");
     }
     if gsi == 0 {
-        return refuse(Errno::EPERM, "interrupt 0 is the timer's, which no domain has");
+        return refuse(
+            Errno::EPERM,
+            "interrupt 0 is the timer's, which no domain has",
+        );
     }
-    place(&mut domain.interrupts.pirqs.lock(), gsi as u16, wanted, false)
+    place(
+        &mut domain.interrupts.pirqs.lock(),
+        gsi as u16,
+        wanted,
+        false,
+    )
 }
 
 /// A message interrupt that a domain asks for.
@@ -160,7 +182,8 @@ pub fn map_message(domain: &Domain, message: Message, wanted: Option<u32>) -> Re
     }
     let line = lines::take_message(wire)?;
     let number = place(&mut pirqs, line, wanted, true);
-    let is_placed = number.is_ok_and(|number| pirqs.get(number as usize) == Some(&Pirq::Line(line)));
+    let is_placed =
+        number.is_ok_and(|number| pirqs.get(number as usize) == Some(&Pirq::Line(line)));
     lines::with(line, |line| {
         line.mask();
         if !is_placed {
@@ -181,7 +204,10 @@ fn is_message(line: u16, is_it: impl FnOnce((Function, Option<u16>)) -> bool) ->
 /// Takes a number back (`PHYSDEVOP_unmap_pirq`); a line bound to an event channel is unbound.
 pub fn unmap(domain: &Domain, pirq: u32) -> Refused<()> {
     let mut pirqs = domain.interrupts.pirqs.lock();
-    let Some(slot) = pirqs.get_mut(pirq as usize).filter(|slot| **slot != Pirq::Free) else {
+    let Some(slot) = pirqs
+        .get_mut(pirq as usize)
+        .filter(|slot| **slot != Pirq::Free)
+    else {
         return refuse(Errno::EINVAL, "the domain has no such interrupt");
     };
     let was = core::mem::replace(slot, Pirq::Free);
@@ -200,7 +226,11 @@ pub fn unmap(domain: &Domain, pirq: u32) -> Refused<()> {
 /// Takes a line from the domain if it has it by this number.
 fn release(number: u16, domain: &Domain, pirq: u32) {
     lines::with(number, |line| match line.owner {
-        Owner::Guest { domain: owner, pirq: own, .. } if owner == domain.id && own == pirq => line.unbind(),
+        Owner::Guest {
+            domain: owner,
+            pirq: own,
+            ..
+        } if owner == domain.id && own == pirq => line.unbind(),
         _ => {}
     });
 }
@@ -212,7 +242,10 @@ fn release(number: u16, domain: &Domain, pirq: u32) {
 pub fn check_bindable(domain: &Domain, pirq: u32) -> Refused<()> {
     match domain.interrupts.pirqs.lock().get(pirq as usize) {
         Some(Pirq::Line(_)) => Ok(()),
-        Some(_) => refuse(Errno::EPERM, "the interrupt number is not mapped to an interrupt"),
+        Some(_) => refuse(
+            Errno::EPERM,
+            "the interrupt number is not mapped to an interrupt",
+        ),
         None => refuse(Errno::EINVAL, "the domain has no such interrupt number"),
     }
 }
@@ -228,11 +261,18 @@ pub fn bound(domain: &Domain, pirq: u32, vcpu: VcpuId, _shared: bool) -> Refused
         return refuse(Errno::EINVAL, "the interrupt is not mapped");
     };
     let processor = domain.vcpu(vcpu).map_or(0, |vcpu| processor_of(vcpu));
-    let owner = Owner::Guest { domain: domain.id, pirq, vcpu };
+    let owner = Owner::Guest {
+        domain: domain.id,
+        pirq,
+        vcpu,
+    };
     let needs_end = lines::with(number, |line| {
-        line.bind(number, owner, processor).map(|()| line.needs_end())
+        line.bind(number, owner, processor)
+            .map(|()| line.needs_end())
     });
-    domain.interrupts.show_end(pirq, needs_end.unwrap_or(Ok(false))?);
+    domain
+        .interrupts
+        .show_end(pirq, needs_end.unwrap_or(Ok(false))?);
     Ok(())
 }
 
@@ -250,10 +290,16 @@ pub fn unbound(domain: &Domain, pirq: u32) {
 
 /// The event channel of `pirq` tells another vCPU from now on: its line goes to where that runs.
 pub fn follow(domain: &Domain, pirq: u32, vcpu: VcpuId) {
-    let Some(number) = domain.interrupts.line(pirq) else { return };
+    let Some(number) = domain.interrupts.line(pirq) else {
+        return;
+    };
     let processor = domain.vcpu(vcpu).map_or(0, |vcpu| processor_of(vcpu));
     lines::with(number, |line| match &mut line.owner {
-        Owner::Guest { domain: owner, vcpu: told, .. } if *owner == domain.id => {
+        Owner::Guest {
+            domain: owner,
+            vcpu: told,
+            ..
+        } if *owner == domain.id => {
             *told = vcpu;
             // Without a free vector there it stays where it is, which is right but slower.
             let _ = line.send_to(number, processor);
@@ -280,7 +326,11 @@ pub fn end(domain: &Domain, pirq: u32) -> Refused<()> {
     }
     if let Some(number) = number {
         lines::with(number, |line| match line.owner {
-            Owner::Guest { domain: owner, pirq: own, .. } if owner == domain.id && own == pirq => line.end(),
+            Owner::Guest {
+                domain: owner,
+                pirq: own,
+                ..
+            } if owner == domain.id && own == pirq => line.end(),
             _ => {}
         });
     }
@@ -313,7 +363,10 @@ pub fn check_number(domain: &Domain, pirq: u32) -> Refused<()> {
 pub fn set_end_page(domain: &Domain, frame: Mfn, unmask: bool) -> Refused<()> {
     let interrupts = &domain.interrupts;
     let Ok(page) = EventPage::take(domain, frame) else {
-        return refuse(Errno::EINVAL, "the frame is not one of the domain's own that may be written");
+        return refuse(
+            Errno::EINVAL,
+            "the frame is not one of the domain's own that may be written",
+        );
     };
     if interrupts.end_page_taken.swap(true, Release) {
         return refuse(Errno::EBUSY, "the domain has such a page already");
@@ -332,15 +385,25 @@ pub fn set_up_gsi(gsi: u32, level: bool, low: bool) -> Refused<()> {
         return refuse(Errno::EINVAL, "there is no such global system interrupt");
     };
     let result = lines::with(number, |line| match line.source {
-        Source::Pin { set_up: true, .. } => refuse(Errno::EEXIST, "the interrupt's wiring was given before"),
+        Source::Pin { set_up: true, .. } => {
+            refuse(Errno::EEXIST, "the interrupt's wiring was given before")
+        }
         Source::Pin { gsi, .. } if line.owner == Owner::Nobody => {
-            line.source = Source::Pin { gsi, level, low, set_up: true };
+            line.source = Source::Pin {
+                gsi,
+                level,
+                low,
+                set_up: true,
+            };
             Ok(())
         }
         Source::Pin { .. } => refuse(Errno::EEXIST, "the interrupt is in use"),
         _ => refuse(Errno::EINVAL, "there is no such global system interrupt"),
     });
-    result.unwrap_or(refuse(Errno::EINVAL, "there is no such global system interrupt"))
+    result.unwrap_or(refuse(
+        Errno::EINVAL,
+        "there is no such global system interrupt",
+    ))
 }
 
 /// Writes all messages of a device anew, after it was reset (`PHYSDEVOP_restore_msi`).
@@ -376,9 +439,12 @@ pub fn unmap_device(domain: &Domain, function: Function) {
 /// The domain's numbers that stand for lines, and those.
 fn mapped(domain: &Domain) -> Vec<(u32, u16)> {
     let pirqs = domain.interrupts.pirqs.lock();
-    let lines = pirqs.iter().enumerate().filter_map(|(number, pirq)| match pirq {
-        Pirq::Line(line) => Some((number as u32, *line)),
-        _ => None,
-    });
+    let lines = pirqs
+        .iter()
+        .enumerate()
+        .filter_map(|(number, pirq)| match pirq {
+            Pirq::Line(line) => Some((number as u32, *line)),
+            _ => None,
+        });
     lines.collect()
 }

@@ -2,7 +2,10 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU16, Ordering::{Acquire, Release}};
+use core::sync::atomic::{
+    AtomicU16,
+    Ordering::{Acquire, Release},
+};
 
 use hw::percpu::{PerCpu, MAX_CPUS};
 use hw::sync::SpinLock;
@@ -45,10 +48,16 @@ pub fn take(processor: usize, wanted: Option<u8>, line: u16) -> Option<Place> {
     let free = |vector: &u8| {
         (FIRST_LINE_VECTOR..=LAST_LINE_VECTOR).contains(vector)
             && *vector != SYSTEM_CALL_VECTOR
-            && table.get(usize::from(*vector)).is_some_and(|slot| slot.load(Acquire) == 0)
+            && table
+                .get(usize::from(*vector))
+                .is_some_and(|slot| slot.load(Acquire) == 0)
     };
-    let vector = wanted.filter(free).or_else(|| (FIRST_LINE_VECTOR..=LAST_LINE_VECTOR).find(free))?;
-    table.get(usize::from(vector))?.store(line.wrapping_add(1), Release);
+    let vector = wanted
+        .filter(free)
+        .or_else(|| (FIRST_LINE_VECTOR..=LAST_LINE_VECTOR).find(free))?;
+    table
+        .get(usize::from(vector))?
+        .store(line.wrapping_add(1), Release);
     Some(Place { processor, vector })
 }
 
@@ -65,6 +74,10 @@ pub fn give_back(place: Place) {
 #[inline]
 pub fn line_here(vector: u8) -> Option<(Place, u16)> {
     let processor = PerCpu::current().index();
-    let line = TABLES.get(processor)?.get()?.get(usize::from(vector))?.load(Acquire);
+    let line = TABLES
+        .get(processor)?
+        .get()?
+        .get(usize::from(vector))?
+        .load(Acquire);
     Some((Place { processor, vector }, line.checked_sub(1)?))
 }
