@@ -80,7 +80,7 @@ pub struct PerCpu {
     pub fault_address: AtomicU64,
     /// Value of `tlb::clock` at the last full flush here.
     pub flushed_at: AtomicU32,
-    /// A shoot-down is requested of this processor: 1 flush without, 2 with global entries.
+    /// Requests for a flush here that are not answered yet.
     pub flush_wanted: AtomicU32,
     /// Levels of the locks held here, a bit each (debug builds check their order).
     pub locks_held: AtomicU32,

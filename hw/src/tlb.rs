@@ -108,8 +108,6 @@ pub fn is_stale(index: usize, stamp: u32) -> bool {
     flushed <= stamp
 }
 
-const WANT_LOCAL: u32 = 1;
-const WANT_GLOBAL: u32 = 2;
 
 /// Drops all translations this processor holds, global ones too.
 pub fn flush_all_local() {
@@ -143,10 +141,22 @@ pub fn flush_page_local(address: u64) {
 /// interrupt that announces one.
 #[inline]
 pub fn poll() {
+    if PerCpu::current().flush_wanted.load(Relaxed) != 0 {
+        answer();
+    }
+}
+
+#[cold]
+fn answer() {
     let wanted = &PerCpu::current().flush_wanted;
-    if wanted.load(Relaxed) != 0 {
+    let mut seen = wanted.load(Acquire);
+    while seen != 0 {
         flush_all_local();
-        wanted.store(0, Release);
+        // A request that came after the flush began is not answered by it: then there is another round.
+        match wanted.compare_exchange(seen, 0, AcqRel, Acquire) {
+            Ok(_) => return,
+            Err(now) => seen = now,
+        }
     }
 }
 
@@ -161,7 +171,7 @@ pub fn shoot_down(set: &CpuSet, notify: impl Fn(u32)) {
         let other = PerCpu::of(index);
         if other
             .flush_wanted
-            .fetch_or(WANT_LOCAL | WANT_GLOBAL, AcqRel)
+            .fetch_add(1, AcqRel)
             == 0
         {
             notify(other.apic_id.load(Relaxed));

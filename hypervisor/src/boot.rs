@@ -23,6 +23,9 @@ static EARLY: Once<BootMemory> = Once::new();
 /// Bytes of heap at the start, as an order of frames: 2 MiB.
 const FIRST_HEAP_ORDER: u32 = 9;
 
+/// CPUID leaf 7, EBX: supervisor-mode access prevention.
+const SMAP: u32 = 1 << 20;
+
 /// The options of the command line.
 pub fn options() -> &'static Options<'static> {
     static DEFAULT: Once<Options<'static>> = Once::new();
@@ -42,6 +45,9 @@ pub fn start(boot: &'static BootInfo) -> ! {
     console::early(&parsed.options, boot);
     if let Some(fatal) = &parsed.fatal {
         hw::console::fatal(format_args!("(XEN) {fatal}"));
+    }
+    if hw::cpu::cpuid(7, 0)[1] & SMAP != 0 {
+        entry::patch_smap_sites();
     }
     let mut memory = BootMemory::new(boot);
     let heap_given = memory.take(FIRST_HEAP_ORDER).is_some_and(|first| heap::give(first, FIRST_HEAP_ORDER));
@@ -81,6 +87,9 @@ extern "C" fn on_own_stack() -> ! {
     take_memory(boot);
     paging::take_over_devices(machine::take_own);
     let acpi = ACPI.call_once(Acpi::default);
+    if let Some(problem) = acpi.unusable() {
+        hw::console::fatal(format_args!("(XEN) the firmware's tables are unusable: {problem}"));
+    }
     for problem in &acpi.problems {
         crate::log!(Warning, "ACPI: {problem}");
     }
@@ -89,7 +98,6 @@ extern "C" fn on_own_stack() -> ! {
         Ok(domain) => domain,
         Err(error) => hw::console::fatal(format_args!("(XEN) {error}")),
     };
-    free_modules(boot);
     report_memory(&domain);
     clock::publish_wall(&domain);
     clock::settle();
@@ -130,16 +138,6 @@ fn take_memory(boot: &BootInfo) {
         Info, "memory: {} MiB usable, {} KiB taken for tables",
         boot.memory.usable_bytes() >> 20, memory.taken() << 2
     );
-}
-
-/// The modules' memory is free once their contents have been copied.
-fn free_modules(boot: &BootInfo) {
-    for module in &boot.modules {
-        let (first, end) = (module.start.div_ceil(4096), module.end >> 12);
-        if first < end && machine::add_ram(Mfn(first), end - first, 0).is_err() {
-            crate::log!(Debug, "the frames of a module stay unused");
-        }
-    }
 }
 
 fn report_memory(domain: &crate::domain::Domain) {

@@ -1,16 +1,17 @@
 //! A guest kernel's writes to its own page tables, which are write-protected: each is decoded and done as
 //! the page-table update it amounts to. Hot: one `xl create` has tens of thousands.
 
-use emulate::{page_table_write, Segment};
+use emulate::{page_table_write, quadword_exchange, Registers as _, Segment};
 use hw::copy;
 use hw::registers::Registers;
-use memory::{Budget, EntryUpdate, Mode, PageType, Stop, TableMemory};
+use hw::sync::SpinGuard;
+use memory::{Budget, EntryUpdate, Mode, PageType, Paging, Stop, TableMemory};
 use vocabulary::{Errno, VirtAddr};
 
 use crate::counters::count;
-use crate::registers::View;
+use crate::registers::{set_general, View};
 use crate::vcpu::Vcpu;
-use crate::{machine, refusals};
+use crate::{levels, machine, refusals};
 
 /// Emulates the write that faulted at `address`, if it goes to a page table of the domain. Says whether it
 /// was handled; if not, the fault is the guest's own.
@@ -31,24 +32,74 @@ pub fn emulate(vcpu: &Vcpu, registers: &mut Registers, address: VirtAddr) -> boo
     if mmu.table_type(&paging, table) != Some(PageType::L1) {
         return false;
     }
-    let (code, read) = read_code(registers.rip);
-    let Some(code) = code.get(..read) else { return false };
-    let view = View { registers };
-    let Ok(write) = page_table_write(code, &view, address) else { return false };
     let index = (address.0 as usize & 0xfff) >> 3;
+    let mut update = EntryUpdate {
+        table,
+        index,
+        value: 0,
+        mode: Mode::Normal,
+        page_owner: vcpu.domain.id,
+    };
+    let mut first = [0; 1];
+    if copy::read_words(VirtAddr(registers.rip), &mut first).is_ok() && address.0 & 7 == 0 {
+        let [bytes] = first;
+        if let Some(exchange) = quadword_exchange(bytes) {
+            count(&vcpu.counters.table_writes);
+            update.value = View { registers }.general(exchange.register);
+            let result = mmu.update_entry(&mut paging, &update, &mut Budget::new(BUDGET));
+            drop(paging);
+            return match result {
+                Ok(updated) => {
+                    set_general(registers, exchange.register, updated.old);
+                    registers.rip = registers.rip.wrapping_add(u64::from(exchange.length));
+                    true
+                }
+                Err(stop) => stopped(vcpu, registers, stop),
+            };
+        }
+    }
+    emulate_any(vcpu, registers, address, paging, update)
+}
+
+/// What becomes of a write that was not done; says whether that was handled.
+#[cold]
+fn stopped(vcpu: &Vcpu, registers: &Registers, stop: Stop) -> bool {
+    match stop {
+        // The instruction runs again from its start; what was done so far is kept.
+        Stop::Again => true,
+        Stop::Refused(refusal) => {
+            // The guest sees the fault that it had.
+            refusals::note_emulated(vcpu, registers, refusal);
+            false
+        }
+    }
+}
+
+/// Any other instruction that writes. `update` says where; its value and mode are filled in here.
+fn emulate_any(
+    vcpu: &Vcpu,
+    registers: &mut Registers,
+    address: VirtAddr,
+    mut paging: SpinGuard<'_, Paging, { levels::PAGING }>,
+    mut update: EntryUpdate,
+) -> bool {
+    let mmu = machine::mmu();
+    let (code, read) = read_code(registers.rip);
+    let Some(code) = code.get(..read) else {
+        return false;
+    };
+    let view = View { registers };
+    let Ok(write) = page_table_write(code, &view, address) else {
+        return false;
+    };
     count(&vcpu.counters.table_writes);
     let result = loop {
-        let current = mmu.memory.read(table, index);
+        let current = mmu.memory.read(update.table, update.index);
         let outcome = write.apply(current, &view);
-        let update = EntryUpdate {
-            table,
-            index,
-            value: outcome.entry,
-            // What the instruction reads is what was there at the exchange: the processor may set accessed and
-            // dirty bits at any time, and they must not get lost.
-            mode: Mode::IfStill(current),
-            page_owner: vcpu.domain.id,
-        };
+        update.value = outcome.entry;
+        // What the instruction reads is what was there at the exchange: the processor may set accessed and
+        // dirty bits at any time, and they must not get lost.
+        update.mode = Mode::IfStill(current);
         match mmu.update_entry(&mut paging, &update, &mut Budget::new(BUDGET)) {
             Ok(_) => break Ok(outcome),
             Err(Stop::Refused(refusal)) if refusal.errno == Errno::EAGAIN => {}
@@ -57,16 +108,12 @@ pub fn emulate(vcpu: &Vcpu, registers: &mut Registers, address: VirtAddr) -> boo
     };
     drop(paging);
     match result {
-        Ok(outcome) => finish(registers, &outcome, write.length),
-        // The instruction runs again from its start; what was done so far is kept.
-        Err(Stop::Again) => {}
-        Err(Stop::Refused(refusal)) => {
-            // The guest sees the fault that it had.
-            refusals::note_emulated(vcpu, registers, refusal);
-            return false;
+        Ok(outcome) => {
+            finish(registers, &outcome, write.length);
+            true
         }
+        Err(stop) => stopped(vcpu, registers, stop),
     }
-    true
 }
 
 /// Entries an emulated write may look at before the instruction is started again.
@@ -74,7 +121,7 @@ const BUDGET: u32 = 8192;
 
 fn finish(registers: &mut Registers, outcome: &emulate::Outcome, length: u8) {
     if let Some(write) = outcome.register {
-        crate::registers::set_general(registers, write.number, write.value);
+        set_general(registers, write.number, write.value);
     }
     if let Some(flags) = outcome.flags {
         registers.rflags = flags.on(registers.rflags);

@@ -7,6 +7,7 @@
 #![cfg_attr(not(test), no_std)]
 
 mod decode;
+mod exchange;
 mod fast;
 mod operand;
 mod plan;
@@ -16,6 +17,7 @@ mod registers;
 #[cfg(test)]
 mod tests;
 
+pub use exchange::{quadword_exchange, Exchange};
 pub use decode::page_table_write;
 pub use plan::{FlagChange, Operation, Outcome, PageTableWrite};
 pub use privileged::{

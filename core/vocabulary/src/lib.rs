@@ -5,7 +5,7 @@ mod numbers;
 mod refusal;
 
 pub use numbers::{
-    DomainId, GrantRef, Gfn, MachineAddr, Mfn, Nanos, Pfn, Port, VcpuId, VirtAddr, PAGE_SHIFT,
+    DomainId, Gfn, GrantRef, MachineAddr, Mfn, Nanos, Pfn, Port, VcpuId, VirtAddr, PAGE_SHIFT,
     PAGE_SIZE,
 };
 pub use refusal::{refuse, Refusal, Refused};

@@ -333,7 +333,8 @@ exit_to_guest:
     sub rsp, 8
     call [rip + {handlers} + {on_events}]
     add rsp, 8
-    jmp 62b
+    # Once more from the start: the delivery may have ended the domain.
+    jmp exit_to_guest
 
 # `iretq` to the guest faulted: the frame it would have used still lies at rsp, and which fault it was stands
 # in `PerCpu::fault`. The general registers are the guest's.

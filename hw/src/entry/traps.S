@@ -1,5 +1,14 @@
 # Exceptions and interrupts. Each stub completes the frame of `Registers` and enters a common tail.
 
+# A guest may have left AC set, which would keep guest memory open: `clac` where there is SMAP.
+.macro CLOSE_GUEST_ACCESS
+9998:
+    .byte 0x0f, 0x1f, 0x00
+    .pushsection .smap_sites, "a", @progbits
+    .quad 9998b, 0xca
+    .popsection
+.endm
+
 .macro PUSH_GENERAL
     push rdi
     push rsi
@@ -17,6 +26,7 @@
     push r14
     push r15
     cld
+    CLOSE_GUEST_ACCESS
 .endm
 
 .macro POP_GENERAL

@@ -54,19 +54,26 @@ pub fn to_hypervisor() -> bool {
     TO_HYPERVISOR.load(Relaxed)
 }
 
-/// Takes a typed character.
+/// Takes a typed character. The switch key is held back until it is clear whether it comes three times in a row.
 pub fn take(byte: u8) {
     let switch = boot::options().switch_key.control;
-    if switch == Some(byte) {
-        let count = SWITCHES.load(Relaxed) + 1;
-        SWITCHES.store(count % SWITCH_COUNT, Relaxed);
-        if count == SWITCH_COUNT {
-            toggle(byte);
+    if let Some(key) = switch {
+        if key == byte {
+            let count = SWITCHES.load(Relaxed) + 1;
+            SWITCHES.store(count % SWITCH_COUNT, Relaxed);
+            if count == SWITCH_COUNT {
+                toggle(byte);
+            }
             return;
         }
-    } else {
-        SWITCHES.store(0, Relaxed);
+        for _ in 0..SWITCHES.swap(0, Relaxed) {
+            pass_on(key);
+        }
     }
+    pass_on(byte);
+}
+
+fn pass_on(byte: u8) {
     if to_hypervisor() {
         debug_keys::run(byte);
     } else {

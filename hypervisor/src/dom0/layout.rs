@@ -37,6 +37,8 @@ pub struct Layout {
     pub module_bytes: u64,
     /// Whether the kernel takes it by frame number; else it lies in the region at `module`.
     pub module_by_frame: bool,
+    /// How many frames, from the first, hold something at the start.
+    pub frames: u64,
 }
 
 fn pages_of(bytes: u64) -> u64 {
@@ -102,6 +104,7 @@ impl Layout {
             module_pfn,
             module_bytes,
             module_by_frame,
+            frames: free,
         })
     }
 

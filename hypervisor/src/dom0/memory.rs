@@ -1,14 +1,13 @@
 //! The first domain's memory: frames, the kernel's parts, the initramfs, the list of frames.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
 use allocator::{Contents, Request, MAX_ORDER};
-use hw::boot::Module;
+use hw::boot::{BootInfo, Module};
 use hw::window::{self, Window};
 use kernel_image::Kernel;
-use vocabulary::{refuse, Errno, Refused};
+use vocabulary::{refuse, Errno, Mfn, Refused};
 
 use super::{Frames, Layout};
 use crate::domain::Domain;
@@ -17,10 +16,9 @@ use crate::machine::{self, Machine};
 /// Bytes that stay free for the hypervisor's own needs.
 pub const RESERVE: u64 = 8 << 20;
 
-/// Gives `domain` as many frames, in the largest pieces there are.
-pub fn give(domain: &Arc<Domain>, pages: u64) -> Refused<Frames> {
-    let mut chunks = Vec::new();
-    let mut pfn = 0;
+/// Gives `domain` frames in the largest pieces there are, until it has `pages`.
+pub fn give(domain: &Arc<Domain>, frames: &mut Frames, pages: u64) -> Refused<()> {
+    let mut pfn = frames.count();
     let mut order = MAX_ORDER;
     while pfn < pages {
         while 1u64 << order > pages - pfn {
@@ -41,10 +39,33 @@ pub fn give(domain: &Arc<Domain>, pages: u64) -> Refused<Frames> {
             list.insert(table, frame)?;
             hw::m2p::set(frame, pfn + number as u64);
         }
-        chunks.push((pfn, allocation.first, allocation.frames));
+        frames.chunks.push((pfn, allocation.first, allocation.frames));
         pfn += allocation.frames;
     }
-    Ok(Frames { chunks })
+    Ok(())
+}
+
+/// The whole frames of a module: first and end.
+fn frames_of(module: &Module) -> (u64, u64) {
+    (module.start.div_ceil(4096), module.end >> 12)
+}
+
+/// How many frames [`free_modules`] will make free.
+pub fn module_frames(boot: &BootInfo) -> u64 {
+    boot.modules
+        .iter()
+        .map(frames_of)
+        .map(|(first, end)| end.saturating_sub(first))
+        .sum()
+}
+
+/// Makes the modules' frames free, once what they hold has been copied.
+pub fn free_modules(boot: &BootInfo) {
+    for (first, end) in boot.modules.iter().map(frames_of) {
+        if first < end && machine::add_ram(Mfn(first), end - first, 0).is_err() {
+            crate::log!(Debug, "the frames of a module stay unused");
+        }
+    }
 }
 
 /// Copies the kernel's parts to their frames.

@@ -12,7 +12,7 @@ use hw::boot::{BootInfo, Module};
 use hw::window;
 use kernel_image::{examine, recognise, Features, ImageError};
 use options::{MemoryError, Options};
-use vocabulary::{DomainId, Mfn, Refusal};
+use vocabulary::{DomainId, Mfn, Refusal, VirtAddr};
 
 use crate::domain::Domain;
 use crate::{domains, machine, processors, vcpus};
@@ -84,14 +84,15 @@ fn host_bytes(boot: &BootInfo) -> u64 {
     boot.memory.usable_bytes()
 }
 
-/// Builds the first domain; its first vCPU is ready to run.
+/// Builds the first domain; its first vCPU is ready to run. Frees the memory of the boot modules on the way.
 pub fn build(boot: &BootInfo, options: &Options<'_>) -> Result<Arc<Domain>, BuildError> {
     let kernel_module = boot.modules.first().ok_or(BuildError::NoModule)?;
     let length = kernel_module.len() as usize;
-    window::with_bytes(kernel_module.start, length, |file| {
+    let module_frames = memory::module_frames(boot);
+    let begun = window::with_bytes(kernel_module.start, length, |file| {
         let container = recognise(file)?;
         match container.as_elf() {
-            Some(elf) => build_from(elf, boot, options),
+            Some(elf) => begin(elf, boot, options, module_frames),
             None => {
                 let bytes = container.unpacked_bytes();
                 let frames = (bytes as u64).div_ceil(4096);
@@ -99,50 +100,80 @@ pub fn build(boot: &BootInfo, options: &Options<'_>) -> Result<Arc<Domain>, Buil
                     .map_err(|_| BuildError::NoRoom { needed: bytes as u64 >> 20 })?;
                 let result = window::with_bytes_mut(first.address().0, bytes, |buffer| {
                     let elf = container.unpack(buffer)?;
-                    build_from(elf, boot, options)
+                    begin(elf, boot, options, module_frames + frames)
                 });
                 machine::give_back_adjacent(first, frames);
                 result
             }
         }
-    })
+    })?;
+    memory::free_modules(boot);
+    finish(begun, boot, options)
 }
 
-fn build_from(elf: &[u8], boot: &BootInfo, options: &Options<'_>) -> Result<Arc<Domain>, BuildError> {
+/// A domain whose kernel is in place, and what is needed to finish it.
+struct Begun {
+    domain: Arc<Domain>,
+    frames: Frames,
+    layout: Layout,
+    pages: u64,
+    entry: VirtAddr,
+}
+
+/// Plans the domain's memory and loads kernel and initramfs into the first part of it. `soon_free` frames hold what
+/// is loaded from; they become the domain's too, when they are free.
+fn begin(elf: &[u8], boot: &BootInfo, options: &Options<'_>, soon_free: u64) -> Result<Begun, BuildError> {
     let kernel = examine(elf, Features::PV_DOM0)?;
     let initramfs = boot.modules.get(1).map_or(0, Module::len);
-    let available = (machine::free_frames() << 12).saturating_sub(memory::RESERVE);
+    let free = machine::free_frames();
+    let available = ((free + soon_free) << 12).saturating_sub(memory::RESERVE);
     let plan = options.dom0_memory.plan(host_bytes(boot), available).map_err(BuildError::Memory)?;
     let pages = plan.initial >> 12;
-    let layout = Layout::plan(&kernel, pages, initramfs).map_err(|needed| BuildError::TooSmall {
-        needed: needed >> 8,
-        given: pages >> 8,
-    })?;
+    let too_small = |needed: u64, given: u64| BuildError::TooSmall { needed: needed >> 8, given: given >> 8 };
+    let layout = Layout::plan(&kernel, pages, initramfs).map_err(|needed| too_small(needed, pages))?;
+    let now = pages.min(free.saturating_sub(memory::RESERVE >> 12));
+    if layout.frames > now {
+        return Err(too_small(layout.frames + soon_free, now));
+    }
     let count = options.dom0_vcpus.on(processors::count() as u32);
     let most = plan.maximum.map_or(pages, |bytes| bytes >> 12);
     let domain = Domain::create(DomainId(0), true, count, most.max(pages))?;
     domains::insert(Arc::clone(&domain));
     crate::log!(Info, "dom0: {} MiB in {pages} frames, {count} vCPUs", pages >> 8);
-    let frames = memory::give(&domain, pages)?;
+    let mut frames = Frames::default();
+    memory::give(&domain, &mut frames, now)?;
     memory::load_segments(&kernel, &frames);
     if let Some(module) = boot.modules.get(1) {
         memory::copy_module(module, &frames, layout.module_pfn);
     }
+    Ok(Begun { domain, frames, layout, pages, entry: kernel.entry })
+}
+
+/// Gives the domain the rest of its memory, its tables and its vCPUs.
+fn finish(begun: Begun, boot: &BootInfo, options: &Options<'_>) -> Result<Arc<Domain>, BuildError> {
+    let Begun { domain, mut frames, layout, pages, entry } = begun;
+    memory::give(&domain, &mut frames, pages)?;
     memory::write_p2m(&frames, &layout, pages);
     let root = tables::build(&layout, &frames);
     start::write_info(&domain, &layout, &frames, boot, pages);
-    vcpus::create_all(&domain, count)?;
-    start::first_vcpu(&domain, &kernel, &layout, root)?;
+    vcpus::create_all(&domain, options.dom0_vcpus.on(processors::count() as u32))?;
+    start::first_vcpu(&domain, entry, &layout, root)?;
     Ok(domain)
 }
 
 /// The frame of a pseudo-physical one, as chunks of adjacent frames.
+#[derive(Default)]
 pub struct Frames {
     /// (first pfn, first frame, count), by rising pfn.
     chunks: alloc::vec::Vec<(u64, Mfn, u64)>,
 }
 
 impl Frames {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.chunks.last().map_or(0, |&(first, _, count)| first + count)
+    }
+
     /// The frame behind `pfn`; every pfn of the domain has one.
     pub fn of(&self, pfn: u64) -> Mfn {
         let after = self.chunks.partition_point(|&(first, _, _)| first <= pfn);

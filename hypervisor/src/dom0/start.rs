@@ -7,9 +7,8 @@ use core::sync::atomic::Ordering::{Relaxed, Release};
 use hw::boot::{BootInfo, Video};
 use hw::registers::{rflags, selector, Registers};
 use hw::window::Window;
-use kernel_image::Kernel;
 use memory::{Budget, Level, Stop};
-use vocabulary::{Errno, Mfn, Refusal, Refused, VcpuId};
+use vocabulary::{Errno, Mfn, Refusal, Refused, VcpuId, VirtAddr};
 use xen_abi::start_info::{
     Dom0VgaConsoleInfo, StartInfo, StartInfoConsoleDom0, SIF_INITDOMAIN, SIF_MOD_START_PFN, SIF_PRIVILEGED,
     SIF_VIRT_P2M_4TOOLS,
@@ -78,8 +77,8 @@ fn screen(boot: &BootInfo) -> Option<Dom0VgaConsoleInfo> {
     Some(screen)
 }
 
-/// Makes the tables the kernel's own and starts its first vCPU at the kernel's entry.
-pub fn first_vcpu(domain: &Arc<Domain>, kernel: &Kernel<'_>, layout: &Layout, root: Mfn) -> Refused<()> {
+/// Makes the tables the kernel's own and starts its first vCPU at `entry`.
+pub fn first_vcpu(domain: &Arc<Domain>, entry: VirtAddr, layout: &Layout, root: Mfn) -> Refused<()> {
     let Some(vcpu) = domain.vcpu(VcpuId(0)) else {
         return Err(Refusal::new(Errno::EINVAL, "dom0 has no vCPU"));
     };
@@ -98,7 +97,7 @@ pub fn first_vcpu(domain: &Arc<Domain>, kernel: &Kernel<'_>, layout: &Layout, ro
     let stack = layout.stack + 4096;
     vcpu.context.kernel_sp.store(stack, Relaxed);
     *vcpu.saved.lock() = Registers {
-        rip: kernel.entry.0,
+        rip: entry.0,
         cs: u64::from(selector::GUEST_CODE64),
         rflags: rflags::IF | rflags::FIXED,
         rsp: stack,

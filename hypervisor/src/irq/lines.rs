@@ -15,6 +15,7 @@ use vocabulary::{refuse, DomainId, Errno, Refused, VcpuId};
 
 use super::messages::Wire;
 use super::vectors::{self, Place};
+use super::{FIRST_LINE_VECTOR, LAST_LINE_VECTOR};
 use crate::console::print;
 use crate::{domains, events, levels, processors};
 
@@ -76,6 +77,8 @@ pub struct Line {
     place: Option<Place>,
     /// Where it was sent before: an interrupt may still be on its way there.
     previous: Option<Place>,
+    /// The processor it is to be sent to next, once nothing is on its way to the previous place.
+    wanted: Option<usize>,
     /// It arrived, is masked, and waits for the guest to end it.
     in_service: bool,
     /// Interrupts in a row that found the vCPU elsewhere.
@@ -213,6 +216,7 @@ impl Line {
             owner: Owner::Nobody,
             place: None,
             previous: None,
+            wanted: None,
             in_service: false,
             misplaced: 0,
             count: 0,
@@ -249,7 +253,11 @@ impl Line {
                 if let Some(previous) = self.previous.take() {
                     vectors::give_back(previous);
                 }
-                self.follow(number, domain, vcpu);
+                match self.wanted.take() {
+                    // Where the other processor has no vector free, the line stays.
+                    Some(wanted) => drop(self.send_to(number, wanted)),
+                    None => self.follow(number, domain, vcpu),
+                }
             }
             Owner::Guest { .. } => {}
         }
@@ -276,7 +284,9 @@ impl Line {
         }
     }
 
-    /// Sends the line to a processor from now on.
+    /// Sends the line to a processor from now on, or, while an interrupt may still be on its way to where the line was
+    /// sent before, as soon as one has arrived at where it is sent now. (What then still comes by the way before is
+    /// older than that one, so that nothing is lost when its vector leads nowhere any more.)
     ///
     /// # Errors
     /// `ENOSPC`: the processor has no free vector.
@@ -284,40 +294,61 @@ impl Line {
         let Some((processor, apic_id)) = reachable(processor) else {
             return refuse(Errno::ENODEV, "no processor that interrupts can be sent to");
         };
+        self.wanted = None;
         if self.place.is_some_and(|place| place.processor == processor) {
             return Ok(());
         }
-        // The same vector, where it is free, lets a message change its address only, in one step.
-        let wanted = self.place.map(|place| place.vector);
-        let Some(place) = vectors::take(processor, wanted, number) else {
-            return refuse(Errno::ENOSPC, "the processor has no free interrupt vector");
+        let place = match self.previous.take() {
+            Some(previous) if previous.processor == processor => previous,
+            Some(previous) => {
+                self.previous = Some(previous);
+                self.wanted = Some(processor);
+                return Ok(());
+            }
+            None => self.take_vector(number, processor)?,
         };
-        if let Some(older) = self.previous.take() {
-            vectors::give_back(older);
-        }
         self.previous = self.place.replace(place);
+        self.program(place, apic_id);
+        Ok(())
+    }
+
+    /// Takes a vector: the same as before, where that is free, which lets a message change its address only, in one
+    /// step; at first one by the line's number, so that pins have different ones, as ending them by vector wants.
+    fn take_vector(&self, number: u16, processor: usize) -> Refused<Place> {
+        let spread = number % u16::from(LAST_LINE_VECTOR - FIRST_LINE_VECTOR);
+        let first = FIRST_LINE_VECTOR.saturating_add(spread as u8);
+        let wanted = self.place.map_or(first, |place| place.vector);
+        match vectors::take(processor, Some(wanted), number) {
+            Some(place) => Ok(place),
+            None => refuse(Errno::ENOSPC, "the processor has no free interrupt vector"),
+        }
+    }
+
+    /// Tells the controller or the device where the line is sent.
+    fn program(&self, place: Place, apic_id: u8) {
+        let vector = place.vector;
         match self.source {
+            Source::Pin { gsi, .. } if self.previous.is_some() => {
+                with_controllers(|it| it.redirect(gsi, vector, apic_id));
+            }
             Source::Pin {
                 gsi, level, low, ..
             } => {
-                let was_routed = self.previous.is_some();
-                with_controllers(|it| match was_routed {
-                    true => it.redirect(gsi, place.vector, apic_id),
-                    false => it.route(
-                        gsi,
-                        Route {
-                            vector: place.vector,
-                            apic_id,
-                            low,
-                            level,
-                        },
-                    ),
-                });
+                let route = Route {
+                    vector,
+                    apic_id,
+                    low,
+                    level,
+                };
+                with_controllers(|it| it.route(gsi, route));
+                if level {
+                    // One that its last owner never saw the end of would keep the pin from raising another.
+                    with_controllers(|it| it.end(gsi));
+                }
             }
-            Source::Message(wire) => wire.set(apic_id, place.vector),
+            Source::Message(wire) => wire.set(apic_id, vector),
             Source::None => {}
         }
-        Ok(())
     }
 
     /// Holds the line back.
@@ -368,6 +399,7 @@ impl Line {
         self.mask();
         self.owner = Owner::Nobody;
         self.in_service = false;
+        self.wanted = None;
         for place in [self.place.take(), self.previous.take()]
             .into_iter()
             .flatten()

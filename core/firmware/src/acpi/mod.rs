@@ -98,6 +98,27 @@ pub struct Acpi {
     pub problems: Vec<Problem>,
 }
 
+impl Acpi {
+    /// What keeps the machine from being run: a root pointer, MADT or FADT that is broken, or no MADT at all, without
+    /// which nothing says how processors and interrupts are wired. Other tables can be done without.
+    pub fn unusable(&self) -> Option<Problem> {
+        let needed = |problem: &&Problem| matches!(&problem.signature.0, b"APIC" | b"FACP");
+        if let Some(problem) = self.problems.iter().find(needed) {
+            return Some(*problem);
+        }
+        if self.madt.is_some() {
+            return None;
+        }
+        let missing = Problem {
+            signature: Signature(*b"APIC"),
+            address: MachineAddr(0),
+            rule: "the firmware lists no such table (MADT), which says how interrupts are wired; a machine with an I/O \
+                   APIC is needed",
+        };
+        Some(self.problems.first().copied().unwrap_or(missing))
+    }
+}
+
 /// Finds and reads the tables. `root` is what the loader said; without it the places where a PC's BIOS puts the root
 /// pointer are searched. A machine without any ACPI gives an [`Acpi`] whose one problem says so.
 pub fn read(memory: &dyn FirmwareMemory, root: Option<AcpiRoot>) -> Acpi {
