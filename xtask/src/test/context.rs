@@ -10,6 +10,9 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+/// Names an image to test instead of building one: for quick rounds with a build of one's own.
+const IMAGE_VARIABLE: &str = "XENOLITH_IMAGE";
+
 /// How long a boot to dom0's scenario may take on a busy machine.
 pub const BOOT: Duration = Duration::from_secs(200);
 
@@ -49,6 +52,9 @@ impl Context {
     pub fn hypervisor(&self, profile: Profile) -> Result<Hypervisor> {
         if self.reference {
             return self.xen();
+        }
+        if let Some(image) = std::env::var_os(IMAGE_VARIABLE) {
+            return Ok(Hypervisor::Xenolith(image.into()));
         }
         let (place, profile) = match profile {
             Profile::Release => (&self.release, Profile::Release),
