@@ -4,7 +4,10 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use hw::tlb::{self, CpuSet};
 
+use vocabulary::Refused;
+
 use crate::domain::Domain;
+use crate::guest;
 
 /// Flushes the processors of `set` and waits until they have.
 pub fn all(set: &CpuSet) {
@@ -24,14 +27,19 @@ pub fn stale(set: &CpuSet, stamp: u32) {
     }
 }
 
-/// Flushes the processors that may hold translations of the vCPUs in `mask` (bit n is vCPU n).
-pub fn vcpus(domain: &Domain, mask: u64) {
+/// Flushes the processors that may hold translations of the vCPUs in the bitmap at `bitmap` in the caller's memory,
+/// a bit a vCPU, as many words as the domain's vCPUs need. EFAULT where it cannot be read; nothing is flushed then.
+pub fn vcpus(domain: &Domain, bitmap: u64) -> Refused<()> {
     let set = CpuSet::new();
-    for (number, vcpu) in domain.vcpus().iter().enumerate().take(64) {
-        let index = vcpu.processor.load(Relaxed) as usize;
-        if mask >> number & 1 != 0 && domain.dirty.contains(index) {
-            set.insert(index);
+    for (number, group) in domain.vcpus().chunks(64).enumerate() {
+        let mask = guest::read::<u64>(guest::element::<u64>(bitmap, number as u64))?;
+        for (bit, vcpu) in group.iter().enumerate() {
+            let index = vcpu.processor.load(Relaxed) as usize;
+            if mask >> bit & 1 != 0 && domain.dirty.contains(index) {
+                set.insert(index);
+            }
         }
     }
     all(&set);
+    Ok(())
 }

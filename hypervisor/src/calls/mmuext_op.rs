@@ -121,10 +121,9 @@ fn do_flush(vcpu: &Vcpu, operation: MmuextOp, first: u64, second: u64) -> Result
             }
         }
         MmuextOp::TlbFlushMulti | MmuextOp::InvlpgMulti => {
-            let Ok(mask) = guest::read::<u64>(second) else {
+            if flush::vcpus(domain, second).is_err() {
                 return Err(Refusal::new(Errno::EINVAL, "the set of vCPUs to flush cannot be read"));
-            };
-            flush::vcpus(domain, mask);
+            }
         }
         MmuextOp::TlbFlushAll | MmuextOp::InvlpgAll => flush::all(&domain.dirty),
         // Only a domain with device memory has a reason to write caches back.

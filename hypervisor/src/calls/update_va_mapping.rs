@@ -5,7 +5,7 @@ use vocabulary::{DomainId, Errno, Refusal, Refused, VirtAddr};
 use xen_abi::xen as abi;
 
 use crate::hypercall::{Answer, Arguments, Caller};
-use crate::{flush, guest, machine};
+use crate::{flush, machine};
 
 /// Arguments: address, new entry, flags.
 #[inline]
@@ -43,8 +43,7 @@ fn do_flush(caller: &Caller<'_>, address: VirtAddr, flags: u64) -> Refused<()> {
     } else if target == abi::UVMF_ALL {
         flush::all(&domain.dirty);
     } else {
-        let mask = guest::read::<u64>(target)?;
-        flush::vcpus(domain, mask);
+        flush::vcpus(domain, target)?;
     }
     Ok(())
 }
