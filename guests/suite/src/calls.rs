@@ -303,7 +303,8 @@ fn physdev_eoi() {
         assert_eq!(physdev_op(28, at(&[mfn])), EINVAL, "{mfn:#x}");
     }
     let page = Page::take();
-    assert_eq!(physdev_op(28, at(&[page.mfn()])), 0);
+    // Once a boot, and `pirq-end-page` may have done it.
+    assert!([0, EBUSY].contains(&physdev_op(28, at(&[page.mfn()]))));
     assert_eq!(physdev_op(28, at(&[page.mfn()])), EBUSY);
 }
 

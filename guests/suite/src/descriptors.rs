@@ -95,6 +95,11 @@ pub const GROUP: Group = Group {
             ldt_writable
         ),
         case!(
+            "ldt-late-page",
+            "an LDT page that becomes read-only after SET_LDT serves when it is used",
+            ldt_late
+        ),
+        case!(
             "ldt-empty",
             "SET_LDT of no entries makes LDT selectors fault",
             ldt_empty
@@ -292,6 +297,17 @@ fn ldt_writable() {
     assert_eq!((frame.vector, frame.error), (14, 0));
     assert_eq!(guest_kit::vcpu::area().cr2, page.va + 3 * 8);
     assert_eq!(set_ldt(0, 0), 0);
+}
+
+fn ldt_late() {
+    let page = Page::take();
+    page.words()[3] = DATA_SEGMENT;
+    assert_eq!(set_ldt(page.va, 512), 0);
+    page.make_readonly();
+    assert_eq!(load_es((3 * 8) | 7), None);
+    assert_refused(update_va_mapping(page.va, page.entry(WRITABLE), INVLPG));
+    assert_eq!(set_ldt(0, 0), 0);
+    page.make_writable();
 }
 
 fn ldt_empty() {

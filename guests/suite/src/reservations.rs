@@ -5,7 +5,7 @@ use guest_kit::case::Group;
 use guest_kit::hypercall::errno::*;
 use guest_kit::hypercall::*;
 use guest_kit::mmu;
-use guest_kit::pages::{m2p, p2m_list, shared_info_address, Page};
+use guest_kit::pages::{m2p, p2m, p2m_list, shared_info_address, Page, PAGE};
 use guest_kit::start::start_info;
 
 /// The group.
@@ -101,6 +101,11 @@ pub const GROUP: Group = Group {
             "memory-machine-map",
             "machine_memory_map gives the machine's e820",
             machine_map
+        ),
+        case!(
+            "memory-of-others",
+            "memory of the machine that is not the domain's cannot be mapped, wherever it lies",
+            of_others
         ),
         case!(
             "memory-machine-map-short",
@@ -368,6 +373,39 @@ fn machine_map() {
     let first = buffer.bytes();
     assert_eq!(first[..8], [0; 8]);
     assert_eq!(first[16], 1);
+}
+
+/// Frames looked at are this far apart: a prime, so that they lie anywhere in larger pages.
+const STRIDE: usize = 1021;
+
+fn of_others() {
+    let (result, entries, map) = e820(10, 100);
+    assert_eq!(result, 0);
+    let word = |at: usize| u64::from_le_bytes(map.bytes()[at..at + 8].try_into().expect("8 bytes"));
+    let window = Page::take();
+    let mut refused = 0;
+    for index in 0..entries as usize {
+        let at = index * 20;
+        let (start, size) = (word(at), word(at + 8));
+        // Below 1 MiB lies what drivers look for.
+        let frames = (start.div_ceil(PAGE).max(0x100)..(start + size) / PAGE).step_by(STRIDE);
+        for mfn in frames.filter(|mfn| map.bytes()[at + 16] == 1 && !is_ours(*mfn)) {
+            assert_refused(mmu::update_va_mapping(
+                window.va,
+                mfn * PAGE | mmu::WRITABLE,
+                mmu::INVLPG,
+            ));
+            refused += 1;
+        }
+    }
+    window.words()[0] = 1;
+    // The machine has 1 GiB, we a quarter of it.
+    assert!(refused > 100, "{refused}");
+}
+
+fn is_ours(mfn: u64) -> bool {
+    let pfn = m2p(mfn);
+    pfn < p2m_list().len() as u64 && p2m(pfn) == mfn
 }
 
 fn machine_map_short() {

@@ -60,6 +60,11 @@ pub const GROUP: Group = Group {
             breakpoint
         ),
         case!(
+            "trap-breakpoint-dpl",
+            "whatever its gate's DPL",
+            breakpoint_dpl
+        ),
+        case!(
             "trap-undefined",
             "UD2 is vector 6 at the instruction",
             undefined
@@ -115,6 +120,11 @@ pub const GROUP: Group = Group {
             callback_bad
         ),
         case!(
+            "callback-hypervisor",
+            "but takes hypervisor addresses: entry is in ring 3",
+            callback_hypervisor
+        ),
+        case!(
             "callback-unknown",
             "unknown types give ENOSYS, unknown operations too",
             callback_unknown
@@ -133,6 +143,11 @@ pub const GROUP: Group = Group {
             "iret-bad-selector",
             "an IRET to a bad code selector is vector 13 at its target",
             iret_bad_selector
+        ),
+        case!(
+            "iret-absent-selector",
+            "so is one to a code selector behind the end of the GDT",
+            iret_absent_selector
         ),
         case!(
             "iret-restores",
@@ -248,6 +263,13 @@ fn divide() {
 
 fn breakpoint() {
     assert_eq!(trap_of!("2: int3"), (3, 0, 1));
+}
+
+fn breakpoint_dpl() {
+    assert_eq!(set_trap_table(&row(3, 4, TrapInfo::own(3).address)), 0);
+    let trap = trap_of!("2: int3");
+    install();
+    assert_eq!(trap, (3, 0, 1));
 }
 
 fn undefined() {
@@ -374,6 +396,13 @@ fn callback_bad() {
     }
 }
 
+fn callback_hypervisor() {
+    for kind in CALLBACK_TYPES {
+        assert_eq!(register_callback(kind, 0, 0xffff_82d0_0000_0000), 0, "type {kind}");
+    }
+    install_callbacks();
+}
+
 fn callback_unknown() {
     for kind in [3, 6, 8, 100, u16::MAX] {
         assert_eq!(register_callback(kind, 0, 0x1000), ENOSYS, "type {kind}");
@@ -414,6 +443,16 @@ fn iret_bad_selector() {
     let back = guest_kit::user::run(&frame);
     assert_eq!((back.vector, back.error), (13, 0xfffc));
     assert_eq!((back.rip, back.cs()), (frame.rip, 0xffff));
+}
+
+fn iret_absent_selector() {
+    let space = guest_kit::user::UserSpace::new();
+    space.load(&[0x0f, 0x0b]);
+    let mut frame = guest_kit::user::start_frame();
+    frame.cs_and_mask = 0x1003;
+    let back = guest_kit::user::run(&frame);
+    assert_eq!((back.vector, back.error), (13, 0x1000));
+    assert_eq!((back.rip, back.cs()), (frame.rip, 0x1003));
 }
 
 fn iret_restores() {

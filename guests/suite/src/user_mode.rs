@@ -36,6 +36,11 @@ pub const GROUP: Group = Group {
         ),
         case!("user-int80", "INT 80h goes through gate 80h", int80),
         case!(
+            "user-int80-dpl",
+            "whatever the gate's DPL",
+            int80_dpl
+        ),
+        case!(
             "user-int80-no-gate",
             "and is vector 13 when there is none",
             int80_refused
@@ -197,6 +202,17 @@ fn int80() {
         (frame.vector, frame.rip, frame.cs()),
         (0x80, CODE + 2, FLAT_CS64)
     );
+}
+
+fn int80_dpl() {
+    let space = UserSpace::new();
+    for dpl in [0, 1] {
+        let mut gate = TrapInfo::own(0x80);
+        gate.flags = 4 | dpl;
+        assert_eq!(set_trap_table(&[gate, TrapInfo::default()]), 0);
+        assert_eq!(space.run_code(&[0xcd, 0x80]).vector, 0x80, "DPL {dpl}");
+    }
+    install();
 }
 
 fn int80_refused() {
