@@ -392,7 +392,7 @@ fn of_others() {
         for mfn in frames.filter(|mfn| map.bytes()[at + 16] == 1 && !is_ours(*mfn)) {
             assert_refused(mmu::update_va_mapping(
                 window.va,
-                mfn * PAGE | mmu::WRITABLE,
+                (mfn * PAGE) | mmu::WRITABLE,
                 mmu::INVLPG,
             ));
             refused += 1;

@@ -398,7 +398,11 @@ fn callback_bad() {
 
 fn callback_hypervisor() {
     for kind in CALLBACK_TYPES {
-        assert_eq!(register_callback(kind, 0, 0xffff_82d0_0000_0000), 0, "type {kind}");
+        assert_eq!(
+            register_callback(kind, 0, 0xffff_82d0_0000_0000),
+            0,
+            "type {kind}"
+        );
     }
     install_callbacks();
 }

@@ -35,11 +35,7 @@ pub const GROUP: Group = Group {
             sysenter
         ),
         case!("user-int80", "INT 80h goes through gate 80h", int80),
-        case!(
-            "user-int80-dpl",
-            "whatever the gate's DPL",
-            int80_dpl
-        ),
+        case!("user-int80-dpl", "whatever the gate's DPL", int80_dpl),
         case!(
             "user-int80-no-gate",
             "and is vector 13 when there is none",
