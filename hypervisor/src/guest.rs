@@ -46,6 +46,15 @@ pub fn read_words<const COUNT: usize>(handle: u64) -> Refused<[u64; COUNT]> {
     }
 }
 
+/// Copies a word out.
+#[inline]
+pub fn write_word(handle: u64, word: u64) -> Refused<()> {
+    match copy::write_words(VirtAddr(handle), &[word]) {
+        Ok(()) => Ok(()),
+        Err(_) => refuse(Errno::EFAULT, "a result's address cannot be written"),
+    }
+}
+
 /// The address of element `index` of an array of `T`; wraps like the processor's own arithmetic, so that a
 /// wrapped one is refused where it is used.
 #[inline]

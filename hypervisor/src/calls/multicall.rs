@@ -28,7 +28,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         let given = Arguments([a, b, c, d, e, f]);
         let mut own = given;
         match one(caller, number, &mut own) {
-            Some(Ok(value)) => guest::write(at.wrapping_add(8), &value)?,
+            Some(Ok(value)) => guest::write_word(at.wrapping_add(8), value)?,
             Some(Err(Stop::Refused(refusal))) => {
                 refusals::note(caller.vcpu, number, &given, refusal);
                 guest::write(at.wrapping_add(8), &answer_of(&refusal))?;
