@@ -31,8 +31,8 @@ pub fn reason() -> Reason {
     }
 }
 
-/// Forgets the reason, so that the next one can be told; while `silence` is set, sources that told one now stay off.
-pub fn acknowledge(reason: Reason, silence: bool) {
+/// Forgets the reason, so that the next one can be told.
+pub fn acknowledge(reason: Reason) {
     let mut disable = 0;
     if reason.system_error {
         disable |= DISABLE_SYSTEM_ERROR;
@@ -47,8 +47,6 @@ pub fn acknowledge(reason: Reason, silence: bool) {
     unsafe {
         let kept = ports::read_u8(PORT) & WRITABLE;
         ports::write_u8(PORT, kept | disable);
-        if !silence {
-            ports::write_u8(PORT, kept & !disable);
-        }
+        ports::write_u8(PORT, kept & !disable);
     }
 }

@@ -1,6 +1,6 @@
 //! Non-maskable interrupts of guests.
 
-use core::sync::atomic::Ordering::AcqRel;
+use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 use hw::percpu::PerCpu;
 use hw::registers::Registers;
@@ -12,15 +12,37 @@ use crate::work;
 /// Looks after an `iret` whether an NMI waits.
 #[inline]
 pub fn after_iret(vcpu: &Vcpu) {
-    if vcpu.nmi_pending.load(core::sync::atomic::Ordering::Relaxed) {
+    if vcpu.nmi_pending.load(Relaxed) {
         PerCpu::current().work.fetch_or(work::NMI, AcqRel);
     }
 }
 
+/// The NMI's vector in a guest's trap table, which is one of the ways to give a handler.
+const VECTOR: usize = 2;
+
+/// The vCPU's handler of NMIs: its callback, or what its trap table says (where Linux puts it).
+fn handler(vcpu: &Vcpu) -> Option<Target> {
+    Target::of(&vcpu.context.nmi).or_else(|| {
+        let address = vcpu.traps.get(VECTOR)?.address.load(Relaxed);
+        (address != 0).then_some(Target {
+            address,
+            masks_events: true,
+        })
+    })
+}
+
 /// Delivers a waiting NMI to the vCPU, which runs here, where it has a handler.
 pub fn deliver(vcpu: &Vcpu, registers: &mut Registers) {
-    let Some(target) = Target::of(&vcpu.context.nmi) else { return };
+    let Some(target) = handler(vcpu) else { return };
     if vcpu.nmi_pending.swap(false, AcqRel) {
-        inject::bounce(vcpu, registers, Target { masks_events: true, ..target }, None);
+        inject::bounce(
+            vcpu,
+            registers,
+            Target {
+                masks_events: true,
+                ..target
+            },
+            None,
+        );
     }
 }

@@ -9,7 +9,7 @@ use hw::copy;
 use sched::{CpuId, CpuSet};
 use vocabulary::{refuse as refused, DomainId, Errno, Nanos, Port, Refusal, Refused, VcpuId};
 use xen_abi::sched::{
-    SchedPinOverride, SchedPoll, SchedRemoteShutdown, SchedShutdown, SchedWatchdog,
+    SHUTDOWN_crash, SchedPinOverride, SchedPoll, SchedRemoteShutdown, SchedShutdown, SchedWatchdog,
 };
 
 use crate::domain::RUNNING;
@@ -29,6 +29,9 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         SchedOp::Block => block(vcpu),
         SchedOp::Shutdown => {
             let request = guest::read::<SchedShutdown>(structure)?;
+            if request.reason == SHUTDOWN_crash && !vcpu.domain.is_shut_down() {
+                crash::report(vcpu, caller.registers);
+            }
             shut_down(vcpu, request.reason as u8);
         }
         SchedOp::ShutdownCode => {

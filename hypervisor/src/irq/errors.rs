@@ -1,6 +1,7 @@
 //! Non-maskable interrupts and machine checks. They arrive anywhere, with any lock held by what they interrupt, so
 //! nothing here takes a lock, and messages go out past the console's.
 
+use core::mem::offset_of;
 use core::sync::atomic::{
     AtomicU64,
     Ordering::{Relaxed, Release},
@@ -8,11 +9,20 @@ use core::sync::atomic::{
 
 use hw::console as raw;
 use hw::machine_check as bank;
+use hw::nmi::Reason;
 use hw::percpu::PerCpu;
 use hw::registers::Registers;
+use hw::window::Window;
 use options::NmiAction;
 
+use xen_abi::nmi::{XEN_NMIREASON_io_error, XEN_NMIREASON_pci_serr, XEN_NMIREASON_unknown};
+use xen_abi::{arch_x86::ArchSharedInfo, xen::SharedInfo};
+
 use crate::{boot, domains, power, work};
+
+/// The word of `shared_info` that says why an NMI came.
+const REASON_WORD: usize =
+    (offset_of!(SharedInfo, arch) + offset_of!(ArchSharedInfo, nmi_reason)) / 8;
 
 /// NMIs that nothing on the board explains.
 static UNKNOWN: AtomicU64 = AtomicU64::new(0);
@@ -36,13 +46,13 @@ pub fn nmi(_registers: &mut Registers) {
     if !is_error {
         UNKNOWN.fetch_add(1, Relaxed);
     }
-    hw::nmi::acknowledge(reason, boot::options().nmi == NmiAction::Dom0);
+    hw::nmi::acknowledge(reason);
     match boot::options().nmi {
         NmiAction::Fatal => power::crash_host(format_args!(
             "NMI on CPU{processor}: system error {}, card error {}",
             reason.system_error, reason.card_error
         )),
-        NmiAction::Dom0 => tell_dom0(),
+        NmiAction::Dom0 => tell_dom0(reason),
         NmiAction::Ignore if is_error => {
             raw::print(format_args!("(XEN) NMI: a bus reports an error, ignored\n"))
         }
@@ -52,10 +62,29 @@ pub fn nmi(_registers: &mut Registers) {
 
 /// Leaves an NMI for dom0's first vCPU, which takes it when it next leaves the hypervisor. No processor is interrupted
 /// for it: the NMI may have come between the two steps of such an interrupt's sending.
-fn tell_dom0() {
-    let Some(vcpu) = domains::first().and_then(|domain| domain.vcpus().first()) else {
+fn tell_dom0(reason: Reason) {
+    let Some(domain) = domains::first() else {
         return;
     };
+    let Some(vcpu) = domain.vcpus().first() else {
+        return;
+    };
+    let bits = match reason {
+        Reason {
+            system_error: false,
+            card_error: false,
+        } => XEN_NMIREASON_unknown,
+        Reason {
+            system_error,
+            card_error,
+        } => {
+            u64::from(system_error) * XEN_NMIREASON_pci_serr
+                | u64::from(card_error) * XEN_NMIREASON_io_error
+        }
+    };
+    if let Some(word) = Window::open(domain.shared_info).words().get(REASON_WORD) {
+        word.fetch_or(bits, Release);
+    }
     vcpu.nmi_pending.store(true, Release);
     PerCpu::set_work(vcpu.processor.load(Relaxed) as usize, work::NMI);
 }
