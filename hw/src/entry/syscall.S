@@ -228,7 +228,7 @@ iret_fast:
 52:
     pop rax
     .pushsection .ex_table, "a", @progbits
-    .quad 51f, iret_faulted
+    .quad 51f, fast_iret_faulted
     .popsection
 51: iretq
 
@@ -335,6 +335,24 @@ exit_to_guest:
     add rsp, 8
     # Once more from the start: the delivery may have ended the domain.
     jmp exit_to_guest
+
+# The same from the fast path of `iret`, whose frame lies one word below a full frame's place, for the guest's rax
+# stood above it: it moves up by that word, last word first.
+fast_iret_faulted:
+    push rax
+    mov rax, [rsp + 40]
+    mov [rsp + 48], rax
+    mov rax, [rsp + 32]
+    mov [rsp + 40], rax
+    mov rax, [rsp + 24]
+    mov [rsp + 32], rax
+    mov rax, [rsp + 16]
+    mov [rsp + 24], rax
+    mov rax, [rsp + 8]
+    mov [rsp + 16], rax
+    pop rax
+    add rsp, 8
+    # fall through
 
 # `iretq` to the guest faulted: the frame it would have used still lies at rsp, and which fault it was stands
 # in `PerCpu::fault`. The general registers are the guest's.
