@@ -12,10 +12,6 @@ use crate::percpu::PerCpu;
 use crate::vcpu::VcpuContext;
 use crate::{descriptors, tlb};
 
-fn has_fsgsbase() -> bool {
-    cpu::read_cr4() & control::CR4_FSGSBASE != 0
-}
-
 /// The data selectors `ds`, `es`, `fs`, `gs` as they are loaded.
 pub fn data_selectors() -> [u64; 4] {
     let (ds, es, fs, gs): (u64, u64, u64, u64);
@@ -33,20 +29,17 @@ pub fn save(vcpu: &VcpuContext, state: &FpuState) {
     let [ds, es, fs, gs] = data_selectors();
     let packed = ds | es << 16 | fs << 32 | gs << 48;
     vcpu.selectors.store(packed, Relaxed);
-    if has_fsgsbase() {
-        vcpu.fs_base.store(cpu::read_msr(msr::FS_BASE), Relaxed);
-        let (active, other) = (
-            cpu::read_msr(msr::GS_BASE),
-            cpu::read_msr(msr::KERNEL_GS_BASE),
-        );
-        let (kernel, user) = if vcpu.in_kernel() {
-            (active, other)
-        } else {
-            (other, active)
-        };
-        vcpu.gs_base_kernel.store(kernel, Relaxed);
-        vcpu.gs_base_user.store(user, Relaxed);
-    }
+    // The processor alone knows the bases: a guest sets them by FSGSBASE, by loading a selector, and by the calls
+    // and registers whose handlers write them straight to it.
+    let (fs, active, other) = bases();
+    let (kernel, user) = if vcpu.in_kernel() {
+        (active, other)
+    } else {
+        (other, active)
+    };
+    vcpu.fs_base.store(fs, Relaxed);
+    vcpu.gs_base_kernel.store(kernel, Relaxed);
+    vcpu.gs_base_user.store(user, Relaxed);
     let cr0 = cpu::read_cr0();
     // SAFETY: clearing TS only lets the save proceed; nothing else changes.
     unsafe { cpu::write_cr0(cr0 & !control::CR0_TS) }
