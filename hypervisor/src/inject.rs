@@ -127,9 +127,12 @@ pub fn page_fault(vcpu: &Vcpu, registers: &mut Registers, address: u64, code: u3
     exception(vcpu, registers, 14, Some(code));
 }
 
-/// Delivers pending events to a guest that takes them: an upcall.
+/// Delivers pending events to a guest that takes them: an upcall. A guest that takes events and said not where has
+/// crashed: the way out would ask for this again and again.
 pub fn upcall(vcpu: &Vcpu, registers: &mut Registers) {
-    let Some(mut target) = Target::of(&vcpu.context.event) else { return };
+    let Some(mut target) = Target::of(&vcpu.context.event) else {
+        return crash::domain(vcpu, registers, "it takes events without an event callback");
+    };
     target.masks_events = true;
     crate::counters::count(&vcpu.counters.upcalls);
     bounce(vcpu, registers, target, None);
