@@ -1,5 +1,6 @@
 //! A vCPU's time: its timers, and what the guest is shown of the clock and of its own running.
 
+use alloc::sync::Arc;
 use core::sync::atomic::{
     AtomicBool, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
@@ -9,6 +10,7 @@ use guest_time::{
     Runstate, RunstateArea, RunstateFields, TimeFields, Version, VersionedRecord, TSC_STABLE,
 };
 use hw::copy::{self, GuestFault};
+use hw::percpu::PerCpu;
 use hw::switch;
 use hw::sync::SpinLock;
 use hw::vcpu::SharedVcpuInfo;
@@ -207,10 +209,13 @@ pub fn publish_runstate(vcpu: &Vcpu, runstate: &Runstate) {
     });
 }
 
-/// Runs `work` with the tables of the vCPU's kernel in force, which are or will be loaded here.
+/// Runs `work` with the tables of a kernel of the vCPU's domain in force. Another vCPU than the one whose tables are
+/// loaded here is written for by a kernel of the same domain, whose own tables serve: those of the other may change
+/// and be freed at any time.
 #[inline]
 fn with_kernel_tables(vcpu: &Vcpu, work: impl FnOnce()) {
-    if vcpu.context.in_kernel() {
+    let is_loaded = PerCpu::current().vcpu.load(Relaxed).cast_const() == Arc::as_ptr(&vcpu.context);
+    if !is_loaded || vcpu.context.in_kernel() {
         return work();
     }
     switch::toggle_tables(vcpu.context.kernel_cr3.load(Relaxed));
