@@ -411,11 +411,14 @@ pub(crate) fn map_area(index: usize, take: FrameSource<'_>) -> Result<(), OutOfF
     Ok(())
 }
 
-static DEVICE_TABLES: crate::sync::SpinLock<Option<fn(u32) -> Option<Mfn>>, 30> =
+/// Where tables for device mappings come from: 2^order frames.
+pub type Tables = fn(u32) -> Option<Mfn>;
+
+static DEVICE_TABLES: crate::sync::SpinLock<Option<Tables>, 30> =
     crate::sync::SpinLock::new(None);
 
 /// From now on, maps device registers by `mmio` uncached and outside the direct map; `take` gives tables.
-pub fn take_over_devices(take: fn(u32) -> Option<Mfn>) {
+pub fn take_over_devices(take: Tables) {
     *DEVICE_TABLES.lock() = Some(take);
     mmio::set_mapper(map_device);
 }

@@ -108,6 +108,10 @@ pub struct VcpuContext {
 impl VcpuContext {
     /// A vCPU that has nothing yet and would run its kernel.
     pub const fn new() -> Self {
+        #[allow(
+            clippy::declare_interior_mutable_const,
+            reason = "each use makes a callback of its own"
+        )]
         const CALLBACK: Callback = Callback {
             entry: AtomicU64::new(0),
             masks_events: AtomicU8::new(0),

@@ -259,7 +259,7 @@ fn give_bases_back(vcpu: &Vcpu, budget: &mut Budget) -> Result<(), Stop> {
             mmu.release_base(&mut paging, frame, &mut Budget::unlimited())?;
         }
     }
-    Ok(mmu.finish(&mut paging, budget)?)
+    mmu.finish(&mut paging, budget)
 }
 
 /// Handlers, callbacks and the kernel's stack.

@@ -18,7 +18,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         CallbackOp::Register => {
             let request = guest::read::<CallbackRegister>(structure)?;
             let kind = kind(request.kind)?;
-            let masks = request.flags & CALLBACKF_mask_events as u16 != 0;
+            let masks = request.flags & CALLBACKF_mask_events != 0;
             set(caller.vcpu, kind, request.address, masks)?;
         }
         CallbackOp::Unregister => {

@@ -41,7 +41,7 @@ pub fn handle(caller: &mut Caller<'_>, _: &mut Arguments) -> Answer {
     registers.ss = ss & 0xffff | 3;
     registers.rax = rax;
     // A return from a system call leaves these two as `sysret` does.
-    let from_syscall = flags & u64::from(xen_abi::arch_x86::VGCF_in_syscall) != 0;
+    let from_syscall = flags & xen_abi::arch_x86::VGCF_in_syscall != 0;
     (registers.rcx, registers.r11) = if from_syscall { (rip, registers.rflags) } else { (rcx, r11) };
     registers.leave_by_iret();
     let masked = u8::from(wanted & rflags::IF == 0);
