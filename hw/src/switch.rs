@@ -145,11 +145,13 @@ pub fn load_debug(vcpu: &VcpuContext) {
     }
 }
 
-/// The debug status register as the processor left it.
-pub fn debug_status() -> u64 {
+/// Takes the debug status that the processor left. It only ever adds to the register, which is cleared here so that
+/// the next exception, of whichever guest, says nothing of this one.
+pub fn take_debug_status() -> u64 {
     let value;
     // SAFETY: reading DR6 has no side effect.
     unsafe { asm!("mov {}, dr6", out(reg) value, options(nostack, nomem)) }
+    cpu::clear_debug_status();
     value
 }
 

@@ -101,7 +101,7 @@ fn handle(vcpu: &Vcpu, registers: &mut Registers) {
 }
 
 fn debug(vcpu: &Vcpu, registers: &mut Registers) {
-    let status = switch::debug_status();
+    let status = switch::take_debug_status();
     if let Some(place) = vcpu.context.debug.get(4) {
         place.store(status, Relaxed);
     }
