@@ -139,8 +139,9 @@ pub fn take_own(order: u32) -> Option<Mfn> {
     let allocation = FREE.lock().allocate(&Machine, request).ok()?;
     let table = frames();
     for frame in allocation.all() {
-        Window::open(frame).clear();
+        // First the flush of what a former owner may still have in a TLB: it must not write after the zeroes.
         table.assign(frame, DomainId::INVALID, &Machine).ok()?;
+        Window::open(frame).clear();
     }
     Some(allocation.first)
 }
