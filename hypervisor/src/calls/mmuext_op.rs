@@ -106,8 +106,18 @@ fn apply(
         }
         _ => {
             own(vcpu, domain)?;
+            budget.charge(price(operation));
             Ok(do_flush(vcpu, operation, first, second)?)
         }
+    }
+}
+
+/// What a flush costs, in table entries looked at: waiting for other processors, or for all caches.
+fn price(operation: MmuextOp) -> u32 {
+    match operation {
+        MmuextOp::TlbFlushLocal | MmuextOp::InvlpgLocal => 0,
+        MmuextOp::FlushCache | MmuextOp::FlushCacheGlobal => BUDGET,
+        _ => BUDGET / 100,
     }
 }
 
