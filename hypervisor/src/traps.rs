@@ -152,10 +152,26 @@ fn general_protection(vcpu: &Vcpu, registers: &mut Registers) {
         }
         return inject::general_protection(vcpu, registers, code);
     }
-    if code == 0 && privileged::emulate(vcpu, registers) {
+    if code == 0 && (enter_by_sysenter(vcpu, registers) || privileged::emulate(vcpu, registers)) {
         return;
     }
     inject::general_protection(vcpu, registers, code);
+}
+
+/// A user program's `sysenter`, which faults since no processor is told where it leads: to the kernel's callback.
+/// The instruction keeps no return address and no stack; a kernel knows both by its own convention. Says whether it
+/// was one and there is a callback.
+fn enter_by_sysenter(vcpu: &Vcpu, registers: &mut Registers) -> bool {
+    if vcpu.context.in_kernel() {
+        return false;
+    }
+    let Some(target) = Target::of(&vcpu.context.sysenter) else { return false };
+    let mut code = [0; 2];
+    if copy::read_bytes(VirtAddr(registers.rip), &mut code).is_err() || code != [0x0f, 0x34] {
+        return false;
+    }
+    inject::bounce(vcpu, registers, target, None);
+    true
 }
 
 /// A user program's system call that the fast path left: no callback, or events masked.
