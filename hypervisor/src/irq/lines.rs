@@ -5,6 +5,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use hw::apic;
 use hw::ioapic::{IoApics, Route};
@@ -87,6 +88,8 @@ pub struct Line {
     count: u64,
 }
 
+/// Interrupts by vectors that led nowhere any more.
+static STRAYS: AtomicU64 = AtomicU64::new(0);
 static LINES: Once<Box<[SpinLock<Line, { levels::INTERRUPTS }>]>> = Once::new();
 static CONTROLLERS: SpinLock<Option<IoApics>, { levels::BOARD }> = SpinLock::new(None);
 static PINS: Once<u32> = Once::new();
@@ -174,7 +177,8 @@ pub fn show() {
         ));
     }
     print(format_args!(
-        "(XEN) NMIs that nothing explains: {}\n",
+        "(XEN) late interrupts: {}; NMIs that nothing explains: {}\n",
+        STRAYS.load(Relaxed),
         super::errors::unknown_nmis()
     ));
 }
@@ -191,11 +195,9 @@ pub enum Arrived {
 /// An interrupt arrived here by a vector given to lines.
 pub fn arrived(vector: u8) -> Arrived {
     let Some((place, number)) = vectors::line_here(vector) else {
+        // One that was on its way to where its line was sent before: see `Line::send_to`.
         apic::end_of_interrupt();
-        crate::log!(
-            Debug,
-            "an interrupt by vector {vector:#x}, which nothing uses"
-        );
+        STRAYS.fetch_add(1, Relaxed);
         return Arrived::Done;
     };
     let owner = with(number, |line| line.arrive(number, place));
@@ -269,7 +271,7 @@ impl Line {
         let home = domains::with(domain, |domain| {
             domain
                 .vcpu(vcpu)
-                .map(|vcpu| vcpu.processor.load(core::sync::atomic::Ordering::Relaxed) as usize)
+                .map(|vcpu| vcpu.processor.load(Relaxed) as usize)
         });
         let Some(home) = home.flatten() else { return };
         if home == PerCpu::current().index() {
