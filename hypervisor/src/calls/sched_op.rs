@@ -97,7 +97,13 @@ fn poll(vcpu: &Vcpu, request: &SchedPoll) -> Refused<()> {
             match request.timeout {
                 // An earlier poll's may still be set.
                 0 => vcpu.time.poll.stop(),
-                timeout => vcpu.time.poll.set(vcpu.key, Nanos(timeout))?,
+                timeout => {
+                    if let Err(refusal) = vcpu.time.poll.set(vcpu.key, Nanos(timeout)) {
+                        end_poll(vcpu);
+                        vcpu.domain.events.poll_end(vcpu.id);
+                        return Err(refusal);
+                    }
+                }
             }
             let info = vcpu.context.info();
             let takes_event =
