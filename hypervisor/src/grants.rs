@@ -3,11 +3,12 @@
 use core::sync::atomic::{AtomicU32, Ordering::{AcqRel, Acquire, Release}};
 
 use grants::{GrantTable, Maptrack, SharedFrame};
+use hw::sync::SpinLock;
 use hw::window::Window;
 use memory::Sharing;
 use vocabulary::{DomainId, Mfn, Refused};
 
-use crate::machine;
+use crate::{levels, machine};
 
 /// Frames a grant table may have (`max_grant_frames`, Xen's default of 64).
 const MOST_FRAMES: u32 = 64;
@@ -75,6 +76,9 @@ pub struct DomainGrants {
     pub table: GrantTable<GrantFrame>,
     /// What it has borrowed.
     pub borrowed: Maptrack,
+    /// Held around what grows the table or changes its version: frames that are taken meanwhile may wait for other
+    /// processors to flush, and one that waits for the table's own lock would not answer.
+    pub shape: SpinLock<(), { levels::GRANT_SHAPE }>,
 }
 
 impl DomainGrants {
@@ -83,6 +87,7 @@ impl DomainGrants {
         Ok(Self {
             table: GrantTable::new(domain, MOST_FRAMES)?,
             borrowed: Maptrack::new(domain, vcpus, MOST_MAPTRACK_FRAMES)?,
+            shape: SpinLock::new(()),
         })
     }
 }

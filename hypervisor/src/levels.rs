@@ -2,6 +2,8 @@
 
 /// The list of domains.
 pub const DOMAINS: u32 = 2;
+/// Changing the shape of a domain's grant table.
+pub const GRANT_SHAPE: u32 = 4;
 /// Giving vCPUs their first context.
 pub const INITIALISING: u32 = 6;
 /// A domain's page tables.

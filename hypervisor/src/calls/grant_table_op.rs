@@ -42,7 +42,9 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         GrantTableOp::SetVersion => {
             let mut request = guest::read::<abi::GnttabSetVersion>(structures)?;
             let table = &vcpu.domain.grants.table;
+            let shape = vcpu.domain.grants.shape.lock();
             let result = table.set_version(request.version, || GrantFrame::share(vcpu.domain.id));
+            drop(shape);
             request.version = table.version().number();
             guest::write(structures, &request)?;
             result?;
@@ -98,7 +100,9 @@ fn named(vcpu: &Vcpu, id: u16) -> Granted<Arc<Domain>> {
 fn setup(vcpu: &Vcpu, structure: u64) -> Answer {
     let mut request = guest::read::<abi::GnttabSetupTable>(structure)?;
     let grown = named(vcpu, request.dom).and_then(|target| {
+        let shape = target.grants.shape.lock();
         target.grants.table.grow(request.nr_frames, || GrantFrame::share(target.id))?;
+        drop(shape);
         Ok(target)
     });
     request.status = status_of(vcpu, "table set-up", &grown);
