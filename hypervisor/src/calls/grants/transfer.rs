@@ -66,10 +66,11 @@ fn give(sender: DomainId, lenders: &mut Lenders, request: &Request, frame: Mfn) 
 /// Puts a frame on a domain's list.
 fn add(domain: &Domain, frame: Mfn) -> Refused<()> {
     let table = machine::frames();
-    domain.pages.lock().check_room(1)?;
-    // This may wait for a shoot-down, which the page list's lock should not.
+    // Under the list's lock until it is on the list: once it is the domain's, another vCPU may give it up.
+    let mut pages = domain.pages.lock();
+    pages.check_room(1)?;
     table.assign(frame, domain.id, &Machine)?;
-    let inserted = domain.pages.lock().insert(table, frame);
+    let inserted = pages.insert(table, frame);
     if inserted.is_err() {
         // It is on no list; nobody has heard of it, so it comes back.
         if let Ok(freed) = table.steal(frame, domain.id, hw::tlb::stamp()) {

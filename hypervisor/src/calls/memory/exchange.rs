@@ -140,9 +140,9 @@ fn take_extent(domain: &Domain, request: &MemoryExchange, extent: u64, taken: &m
 /// Gives frames back to the domain they were just taken from.
 fn return_to(domain: &Domain, taken: &[Mfn]) {
     let table = machine::frames();
+    let mut pages = domain.pages.lock();
     for &frame in taken {
-        let assigned = table.assign(frame, domain.id, &Machine);
-        if assigned.and_then(|()| domain.pages.lock().insert(table, frame)).is_err() {
+        if table.assign(frame, domain.id, &Machine).is_err() || pages.insert(table, frame).is_err() {
             crate::log!(Error, "d{}: frame {frame:x} was lost in an exchange", domain.id);
         }
     }
@@ -153,12 +153,15 @@ fn hand_over(domain: &Domain, request: &MemoryExchange, extent: u64, first: Mfn)
     let at = guest::element::<u64>(request.out.extent_start, extent);
     let place = guest::read::<u64>(at).unwrap_or(hw::paging::NO_FRAME);
     let table = machine::frames();
-    for number in 0..1u64 << request.out.extent_order {
-        let frame = first.plus(number);
-        // This may wait for a shoot-down, which the page list's lock should not.
-        table.assign(frame, domain.id, &Machine)?;
-        domain.pages.lock().insert(table, frame)?;
-        hw::m2p::set(frame, place.wrapping_add(number));
+    {
+        // Under the list's lock until they are on the list: once a frame is the domain's, another vCPU may give it up.
+        let mut pages = domain.pages.lock();
+        for number in 0..1u64 << request.out.extent_order {
+            let frame = first.plus(number);
+            table.assign(frame, domain.id, &Machine)?;
+            pages.insert(table, frame)?;
+            hw::m2p::set(frame, place.wrapping_add(number));
+        }
     }
     guest::write(at, &first.0)
 }

@@ -104,14 +104,15 @@ fn give(domain: &Domain, reservation: &MemoryReservation) -> Refused<Mfn> {
     };
     let allocation = machine::take(request)?;
     let table = machine::frames();
-    // Ownership first, for it may wait for a shoot-down, which the page list's lock should not.
-    for frame in allocation.all() {
-        table.assign(frame, domain.id, &Machine)?;
-        hw::m2p::set(frame, hw::paging::NO_FRAME);
-    }
     let mut refused = None;
     for frame in allocation.all() {
-        let inserted = domain.pages.lock().insert(table, frame);
+        hw::m2p::set(frame, hw::paging::NO_FRAME);
+        // One step under the list's lock: once a frame is the domain's, another of its vCPUs may give it up, and
+        // then it must not get on the list any more.
+        let mut pages = domain.pages.lock();
+        table.assign(frame, domain.id, &Machine)?;
+        let inserted = pages.insert(table, frame);
+        drop(pages);
         if let Err(refusal) = inserted {
             // Another vCPU used up the room meanwhile: the frame is on no list and goes back at once.
             refused = Some(refusal);
