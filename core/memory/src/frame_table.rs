@@ -237,9 +237,13 @@ impl<'t> FrameTable<'t> {
         if state & HYPERVISOR != 0 {
             return refuse(Errno::EPERM, "the frame is shared by the hypervisor");
         }
-        let before = page.state.fetch_and(!ALLOCATED, Ordering::AcqRel);
-        if before & ALLOCATED == 0 {
-            return refuse(Errno::EINVAL, RULE); // Another CPU was faster.
+        // Another CPU may have been faster, and the frame another domain's by now.
+        let still = |state| (state & (OWNER | ALLOCATED) == wanted).then_some(state & !ALLOCATED);
+        let taken = page
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, still);
+        if taken.is_err() {
+            return refuse(Errno::EINVAL, RULE);
         }
         Ok(self.release_page(page, mfn, || clock))
     }
