@@ -24,7 +24,7 @@ use crate::{domains, events, levels, processors};
 const MESSAGES_EACH: usize = 64;
 const MESSAGES_LEAST: usize = 256;
 const MESSAGES_MOST: usize = 8192;
-/// Interrupts in a row that find the vCPU on another processor before the line follows it there.
+/// Interrupts that find the vCPU on another processor, no more than as many apart, before the line follows it there.
 const PATIENCE: u8 = 16;
 /// The highest APIC number that a line can be sent to without interrupt remapping.
 const HIGHEST_APIC: u32 = 254;
@@ -82,8 +82,10 @@ pub struct Line {
     wanted: Option<usize>,
     /// It arrived, is masked, and waits for the guest to end it.
     in_service: bool,
-    /// Interrupts in a row that found the vCPU elsewhere.
+    /// Interrupts that found the vCPU elsewhere.
     misplaced: u8,
+    /// The count at the last of them.
+    misplaced_at: u64,
     /// Interrupts since it was bound.
     count: u64,
 }
@@ -203,8 +205,16 @@ pub fn arrived(vector: u8) -> Arrived {
     let owner = with(number, |line| line.arrive(number, place));
     match owner {
         Some(Owner::Console) => Arrived::Console,
-        Some(Owner::Guest { domain, pirq, .. }) => {
-            domains::with(domain, |domain| events::raise_pirq(domain, pirq));
+        Some(Owner::Guest { domain, pirq, vcpu }) => {
+            domains::with(domain, |domain| {
+                events::raise_pirq(domain, pirq);
+                let home = domain
+                    .vcpu(vcpu)
+                    .map(|vcpu| vcpu.processor.load(Relaxed) as usize);
+                if let Some(home) = home.filter(|&home| home != place.processor) {
+                    with(number, |line| line.follow(number, home));
+                }
+            });
             Arrived::Done
         }
         _ => Arrived::Done,
@@ -221,6 +231,7 @@ impl Line {
             wanted: None,
             in_service: false,
             misplaced: 0,
+            misplaced_at: 0,
             count: 0,
         }
     }
@@ -251,14 +262,13 @@ impl Line {
         match self.owner {
             Owner::Nobody => self.mask(),
             Owner::Console => {}
-            Owner::Guest { domain, vcpu, .. } if !is_late => {
+            Owner::Guest { .. } if !is_late => {
                 if let Some(previous) = self.previous.take() {
                     vectors::give_back(previous);
                 }
-                match self.wanted.take() {
+                if let Some(wanted) = self.wanted.take() {
                     // Where the other processor has no vector free, the line stays.
-                    Some(wanted) => drop(self.send_to(number, wanted)),
-                    None => self.follow(number, domain, vcpu),
+                    let _ = self.send_to(number, wanted);
                 }
             }
             Owner::Guest { .. } => {}
@@ -266,19 +276,16 @@ impl Line {
         self.owner
     }
 
-    /// Has the line follow its vCPU, once it found it elsewhere often enough.
-    fn follow(&mut self, number: u16, domain: DomainId, vcpu: VcpuId) {
-        let home = domains::with(domain, |domain| {
-            domain
-                .vcpu(vcpu)
-                .map(|vcpu| vcpu.processor.load(Relaxed) as usize)
-        });
-        let Some(home) = home.flatten() else { return };
-        if home == PerCpu::current().index() {
-            self.misplaced = 0;
-            return;
-        }
-        self.misplaced = self.misplaced.saturating_add(1);
+    /// Has the line follow its vCPU, which an interrupt just found at `home` instead of where it arrived, once that
+    /// happened often enough.
+    fn follow(&mut self, number: u16, home: usize) {
+        let is_rare = self.count.wrapping_sub(self.misplaced_at) > u64::from(PATIENCE);
+        self.misplaced = if is_rare {
+            1
+        } else {
+            self.misplaced.saturating_add(1)
+        };
+        self.misplaced_at = self.count;
         if self.misplaced >= PATIENCE {
             self.misplaced = 0;
             // Where the other processor has no vector free, the line stays.
@@ -391,7 +398,7 @@ impl Line {
         self.send_to(number, processor)?;
         self.owner = owner;
         self.in_service = false;
-        (self.misplaced, self.count) = (0, 0);
+        (self.misplaced, self.misplaced_at, self.count) = (0, 0, 0);
         self.unmask();
         Ok(())
     }
