@@ -414,8 +414,7 @@ pub(crate) fn map_area(index: usize, take: FrameSource<'_>) -> Result<(), OutOfF
 /// Where tables for device mappings come from: 2^order frames.
 pub type Tables = fn(u32) -> Option<Mfn>;
 
-static DEVICE_TABLES: crate::sync::SpinLock<Option<Tables>, 30> =
-    crate::sync::SpinLock::new(None);
+static DEVICE_TABLES: crate::sync::SpinLock<Option<Tables>, 30> = crate::sync::SpinLock::new(None);
 
 /// From now on, maps device registers by `mmio` uncached and outside the direct map; `take` gives tables.
 pub fn take_over_devices(take: Tables) {

@@ -108,7 +108,6 @@ pub fn is_stale(index: usize, stamp: u32) -> bool {
     flushed <= stamp
 }
 
-
 /// Drops all translations this processor holds, global ones too.
 pub fn flush_all_local() {
     let cr4 = cpu::read_cr4();
@@ -169,11 +168,7 @@ pub fn shoot_down(set: &CpuSet, notify: impl Fn(u32)) {
     let mut waiting = false;
     for index in set.iter().filter(|&index| index != own) {
         let other = PerCpu::of(index);
-        if other
-            .flush_wanted
-            .fetch_add(1, AcqRel)
-            == 0
-        {
+        if other.flush_wanted.fetch_add(1, AcqRel) == 0 {
             notify(other.apic_id.load(Relaxed));
         }
         waiting = true;

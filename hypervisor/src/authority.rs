@@ -39,7 +39,10 @@ pub struct MmuTargets {
 pub fn mmu_targets(vcpu: &Vcpu, foreign: u32) -> Refused<MmuTargets> {
     let own = vcpu.domain.id;
     if foreign == u32::from(DomainId::SELF.0) {
-        return Ok(MmuTargets { tables: None, pages: own });
+        return Ok(MmuTargets {
+            tables: None,
+            pages: own,
+        });
     }
     foreign_targets(vcpu, own, foreign)
 }
@@ -57,7 +60,11 @@ fn foreign_targets(vcpu: &Vcpu, own: DomainId, foreign: u32) -> Refused<MmuTarge
         }
     }
     let pages = DomainId(foreign as u16);
-    let pages = if pages == DomainId::SELF || pages == own { base } else { page_owner(vcpu, pages)? };
+    let pages = if pages == DomainId::SELF || pages == own {
+        base
+    } else {
+        page_owner(vcpu, pages)?
+    };
     Ok(MmuTargets { tables, pages })
 }
 

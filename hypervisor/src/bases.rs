@@ -38,7 +38,11 @@ pub fn set_user(vcpu: &Vcpu, base: Mfn, budget: &mut Budget) -> Result<(), Stop>
     let load = || {
         vcpu.bases.user.store(base.0, Relaxed);
         vcpu.context.user_cr3.store(base.address().0, Relaxed);
-        let (set, clear) = if base.0 == 0 { (mode::NO_USER, 0) } else { (0, mode::NO_USER) };
+        let (set, clear) = if base.0 == 0 {
+            (mode::NO_USER, 0)
+        } else {
+            (0, mode::NO_USER)
+        };
         vcpu.context.change_mode(set, clear);
     };
     let given = |frame: Mfn| (frame.0 != 0).then_some(frame);

@@ -12,7 +12,9 @@ use spin::Once;
 use vocabulary::Mfn;
 
 use crate::boot_memory::BootMemory;
-use crate::{clock, console, devices, dom0, hypercall, irq, log, machine, processors, schedule, traps, work};
+use crate::{
+    clock, console, devices, dom0, hypercall, irq, log, machine, processors, schedule, traps, work,
+};
 
 static BOOT: Once<&'static BootInfo> = Once::new();
 static ACPI: Once<Acpi> = Once::new();
@@ -29,7 +31,10 @@ const SMAP: u32 = 1 << 20;
 /// The options of the command line.
 pub fn options() -> &'static Options<'static> {
     static DEFAULT: Once<Options<'static>> = Once::new();
-    OPTIONS.get().map_or_else(|| DEFAULT.call_once(Options::default), |parsed| &parsed.options)
+    OPTIONS.get().map_or_else(
+        || DEFAULT.call_once(Options::default),
+        |parsed| &parsed.options,
+    )
 }
 
 /// What the boot loader told.
@@ -50,7 +55,9 @@ pub fn start(boot: &'static BootInfo) -> ! {
         entry::patch_smap_sites();
     }
     let mut memory = BootMemory::new(boot);
-    let heap_given = memory.take(FIRST_HEAP_ORDER).is_some_and(|first| heap::give(first, FIRST_HEAP_ORDER));
+    let heap_given = memory
+        .take(FIRST_HEAP_ORDER)
+        .is_some_and(|first| heap::give(first, FIRST_HEAP_ORDER));
     if heap_given {
         ACPI.call_once(|| hw::acpi::read_tables(boot.acpi));
     }
@@ -65,7 +72,9 @@ pub fn start(boot: &'static BootInfo) -> ! {
     let idle = Arc::new(VcpuContext::new());
     let prepared = percpu::prepare(0, 0, idle, &mut |order| memory.take(order));
     if prepared.is_err() {
-        hw::console::fatal(format_args!("(XEN) too little memory for the boot processor's stack"));
+        hw::console::fatal(format_args!(
+            "(XEN) too little memory for the boot processor's stack"
+        ));
     }
     EARLY.call_once(|| memory);
     percpu::enter(0, on_own_stack)
@@ -73,13 +82,19 @@ pub fn start(boot: &'static BootInfo) -> ! {
 
 /// The rest of the way, on the boot processor's own stack.
 extern "C" fn on_own_stack() -> ! {
-    let (Some(boot), Some(parsed)) = (info(), OPTIONS.get()) else { hw::cpu::halt_forever() };
+    let (Some(boot), Some(parsed)) = (info(), OPTIONS.get()) else {
+        hw::cpu::halt_forever()
+    };
     let options = &parsed.options;
-    log::set_levels(level(options.log_level.always), level(options.guest_log_level.always));
+    log::set_levels(
+        level(options.log_level.always),
+        level(options.guest_log_level.always),
+    );
     console::ready(options);
     console::print(format_args!(
         "(XEN) Xenolith {} (Xen 4.17 interface)\n(XEN) command line: {}\n",
-        env!("CARGO_PKG_VERSION"), boot.command_line
+        env!("CARGO_PKG_VERSION"),
+        boot.command_line
     ));
     for notice in parsed.notices.iter() {
         crate::log!(Warning, "{notice}");
@@ -88,7 +103,9 @@ extern "C" fn on_own_stack() -> ! {
     paging::take_over_devices(machine::take_own);
     let acpi = ACPI.call_once(Acpi::default);
     if let Some(problem) = acpi.unusable() {
-        hw::console::fatal(format_args!("(XEN) the firmware's tables are unusable: {problem}"));
+        hw::console::fatal(format_args!(
+            "(XEN) the firmware's tables are unusable: {problem}"
+        ));
     }
     for problem in &acpi.problems {
         crate::log!(Warning, "ACPI: {problem}");
@@ -135,8 +152,10 @@ fn take_memory(boot: &BootInfo) {
         }
     }
     crate::log!(
-        Info, "memory: {} MiB usable, {} KiB taken for tables",
-        boot.memory.usable_bytes() >> 20, memory.taken() << 2
+        Info,
+        "memory: {} MiB usable, {} KiB taken for tables",
+        boot.memory.usable_bytes() >> 20,
+        memory.taken() << 2
     );
 }
 

@@ -20,7 +20,10 @@ pub struct BootMemory {
 impl BootMemory {
     /// What `boot` leaves free.
     pub fn new(boot: &BootInfo) -> Self {
-        let mut memory = Self { free: ArrayVec::new(), taken: 0 };
+        let mut memory = Self {
+            free: ArrayVec::new(),
+            taken: 0,
+        };
         for region in boot.memory.regions() {
             if region.kind == MemoryKind::Usable {
                 let first = region.start.div_ceil(4096).max(LOW_END);
@@ -30,7 +33,10 @@ impl BootMemory {
                 }
             }
         }
-        memory.remove(hw::layout::IMAGE_MACHINE_BASE, boot.image_end.0 + IMAGE_TAIL);
+        memory.remove(
+            hw::layout::IMAGE_MACHINE_BASE,
+            boot.image_end.0 + IMAGE_TAIL,
+        );
         for module in &boot.modules {
             memory.remove(module.start, module.end);
         }

@@ -111,7 +111,10 @@ impl Write for Line {
 
 /// Formats to the console. Text of up to 512 bytes is never mixed with another processor's.
 pub fn print(message: fmt::Arguments<'_>) {
-    let mut line = Line { bytes: [0; 512], length: 0 };
+    let mut line = Line {
+        bytes: [0; 512],
+        length: 0,
+    };
     let _ = line.write_fmt(message);
     if let Some(bytes) = line.bytes.get(..line.length) {
         write(bytes);

@@ -20,20 +20,23 @@ fn make(kind: GuestKind) -> Policy {
         Leaf::new(eax, ebx, ecx, edx)
     };
     let [widths, ..] = hw::cpu::cpuid(0x8000_0008, 0);
-    Policy::new(host, &Offer {
-        kind,
-        xcr0: hw::fpu::enabled(),
-        speculation_msrs: false,
-        fsgsbase: hw::cpu::cpuid(7, 0)[1] & 1 != 0,
-        platform: Platform {
-            tsc_khz: clock::tsc_khz() as u32,
-            tsc_reliable: clock::is_tsc_stable(),
-            tsc_emulated: false,
-            tsc_mode: TscMode::Default,
-            tsc_incarnation: 0,
-            machine_address_bits: widths as u8,
+    Policy::new(
+        host,
+        &Offer {
+            kind,
+            xcr0: hw::fpu::enabled(),
+            speculation_msrs: false,
+            fsgsbase: hw::cpu::cpuid(7, 0)[1] & 1 != 0,
+            platform: Platform {
+                tsc_khz: clock::tsc_khz() as u32,
+                tsc_reliable: clock::is_tsc_stable(),
+                tsc_emulated: false,
+                tsc_mode: TscMode::Default,
+                tsc_incarnation: 0,
+                machine_address_bits: widths as u8,
+            },
         },
-    })
+    )
 }
 
 /// The policy of a vCPU's domain.

@@ -21,7 +21,10 @@ const STACK_WORDS: u64 = 32;
 #[cold]
 pub fn domain(vcpu: &Vcpu, registers: &Registers, rule: &str) {
     if !vcpu.domain.is_shut_down() {
-        print(format_args!("(XEN) domain {} crashed: {rule}\n", vcpu.domain.id));
+        print(format_args!(
+            "(XEN) domain {} crashed: {rule}\n",
+            vcpu.domain.id
+        ));
         report(vcpu, registers);
     }
     end(vcpu, CRASH);
@@ -51,7 +54,11 @@ pub fn end(vcpu: &Vcpu, code: u8) {
 
 /// Prints the vCPU's registers and stack.
 pub fn report(vcpu: &Vcpu, registers: &Registers) {
-    let mode = if vcpu.context.in_kernel() { "kernel" } else { "user" };
+    let mode = if vcpu.context.in_kernel() {
+        "kernel"
+    } else {
+        "user"
+    };
     let r = registers;
     print(format_args!(
         "(XEN) d{}v{} ({mode} mode) on CPU{}\n\
@@ -60,9 +67,30 @@ pub fn report(vcpu: &Vcpu, registers: &Registers) {
          (XEN) rsi {:016x} rdi {:016x} rbp {:016x} r8  {:016x}\n\
          (XEN) r9  {:016x} r10 {:016x} r11 {:016x} r12 {:016x}\n\
          (XEN) r13 {:016x} r14 {:016x} r15 {:016x} cr3 {:016x}\n",
-        vcpu.domain.id, vcpu.id, PerCpu::current().index(),
-        r.cs, r.rip, r.ss, r.rsp, r.rflags, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.r8,
-        r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, vcpu.current_base().address().0,
+        vcpu.domain.id,
+        vcpu.id,
+        PerCpu::current().index(),
+        r.cs,
+        r.rip,
+        r.ss,
+        r.rsp,
+        r.rflags,
+        r.rax,
+        r.rbx,
+        r.rcx,
+        r.rdx,
+        r.rsi,
+        r.rdi,
+        r.rbp,
+        r.r8,
+        r.r9,
+        r.r10,
+        r.r11,
+        r.r12,
+        r.r13,
+        r.r14,
+        r.r15,
+        vcpu.current_base().address().0,
     ));
     print(format_args!("(XEN) stack:\n"));
     for row in 0..STACK_WORDS / 4 {
@@ -72,7 +100,9 @@ pub fn report(vcpu: &Vcpu, registers: &Registers) {
             break;
         }
         let [a, b, c, d] = words;
-        print(format_args!("(XEN)   {a:016x} {b:016x} {c:016x} {d:016x}\n"));
+        print(format_args!(
+            "(XEN)   {a:016x} {b:016x} {c:016x} {d:016x}\n"
+        ));
     }
 }
 

@@ -21,7 +21,12 @@ const PORTS: u32 = 1024;
 
 impl Domain {
     /// A domain without frames and vCPUs that may have `vcpus` vCPUs and `most_pages` frames.
-    pub fn create(id: DomainId, privileged: bool, vcpus: u32, most_pages: u64) -> Refused<Arc<Self>> {
+    pub fn create(
+        id: DomainId,
+        privileged: bool,
+        vcpus: u32,
+        most_pages: u64,
+    ) -> Refused<Arc<Self>> {
         let out_of_memory = Refusal::new(Errno::ENOMEM, "no memory for the domain");
         let shared_info = machine::take_own(0).ok_or(out_of_memory)?;
         machine::frames().share_with_guest(shared_info, id, Sharing::Writable)?;

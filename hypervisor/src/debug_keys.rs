@@ -26,7 +26,10 @@ pub fn run(byte: u8) {
     match KEYS.iter().find(|&&(key, _, _)| key == byte) {
         Some((_, _, action)) => action(),
         None if byte.is_ascii_graphic() => {
-            print(format_args!("(XEN) no such debug key '{}' (h for help)\n", char::from(byte)));
+            print(format_args!(
+                "(XEN) no such debug key '{}' (h for help)\n",
+                char::from(byte)
+            ));
         }
         None => {}
     }
@@ -42,14 +45,28 @@ fn show_domains() {
     domains::for_each(|domain| {
         print(format_args!(
             "(XEN) domain {}: {} frames{}\n",
-            domain.id, domain.pages.lock().total(), if domain.is_shut_down() { ", shut down" } else { "" }
+            domain.id,
+            domain.pages.lock().total(),
+            if domain.is_shut_down() {
+                ", shut down"
+            } else {
+                ""
+            }
         ));
         for vcpu in domain.vcpus() {
             print(format_args!(
                 "(XEN)   vCPU {}: {}{} on CPU{}\n",
                 vcpu.id,
-                if vcpu.is_up.load(Relaxed) { "up" } else { "down" },
-                if vcpu.is_blocked.load(Relaxed) { ", blocked" } else { "" },
+                if vcpu.is_up.load(Relaxed) {
+                    "up"
+                } else {
+                    "down"
+                },
+                if vcpu.is_blocked.load(Relaxed) {
+                    ", blocked"
+                } else {
+                    ""
+                },
                 vcpu.processor.load(Relaxed)
             ));
         }
@@ -62,14 +79,25 @@ fn show_counters() {
             let counters = &vcpu.counters;
             print(format_args!(
                 "(XEN) d{}v{}: {} upcalls, {} table writes, {} privileged instructions\n",
-                domain.id, vcpu.id, counters.upcalls.load(Relaxed),
-                counters.table_writes.load(Relaxed), counters.privileged.load(Relaxed)
+                domain.id,
+                vcpu.id,
+                counters.upcalls.load(Relaxed),
+                counters.table_writes.load(Relaxed),
+                counters.privileged.load(Relaxed)
             ));
-            for (number, count) in counters.hypercalls().enumerate().filter(|&(_, count)| count != 0) {
+            for (number, count) in counters
+                .hypercalls()
+                .enumerate()
+                .filter(|&(_, count)| count != 0)
+            {
                 let name = calls::hypercall(number as u32).map_or("unknown", |row| row.name);
                 print(format_args!("(XEN)   {name}: {count}\n"));
             }
-            for (vector, count) in counters.traps().enumerate().filter(|&(_, count)| count != 0) {
+            for (vector, count) in counters
+                .traps()
+                .enumerate()
+                .filter(|&(_, count)| count != 0)
+            {
                 print(format_args!("(XEN)   exception {vector}: {count}\n"));
             }
         }
@@ -82,7 +110,9 @@ fn show_grants() {
 
 fn show_memory() {
     print(format_args!(
-        "(XEN) {} KiB free; {} processors\n", machine::free_frames() << 2, processors::count()
+        "(XEN) {} KiB free; {} processors\n",
+        machine::free_frames() << 2,
+        processors::count()
     ));
 }
 

@@ -27,7 +27,11 @@ pub fn find(id: DomainId) -> Option<Arc<Domain>> {
     if id == DomainId(0) {
         return FIRST.get().cloned();
     }
-    DOMAINS.lock().iter().find(|domain| domain.id == id).cloned()
+    DOMAINS
+        .lock()
+        .iter()
+        .find(|domain| domain.id == id)
+        .cloned()
 }
 
 /// The first domain, once it exists.

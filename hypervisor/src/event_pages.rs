@@ -1,6 +1,9 @@
 //! Guest memory that event channels live in: pages of the FIFO ABI, and `shared_info` with the `vcpu_info`s.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst}};
+use core::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
+};
 
 use events::{Bitmap, SharedInfo, SharedPage};
 use hw::window::Window;
@@ -20,7 +23,10 @@ impl EventPage {
     /// Takes the domain's frame. Refused where it is not the domain's or is a table.
     pub fn take(domain: &Domain, frame: Mfn) -> Refused<Self> {
         let page = PageRef::acquire(machine::frames(), &Machine, frame, domain.id)?;
-        let reference = page.writable().map_err(|refusal| Refusal { errno: Errno::EINVAL, ..refusal })?;
+        let reference = page.writable().map_err(|refusal| Refusal {
+            errno: Errno::EINVAL,
+            ..refusal
+        })?;
         Ok(Self { reference })
     }
 
@@ -44,17 +50,22 @@ impl SharedPage for EventPage {
 
     #[inline]
     fn compare_exchange(&self, offset: usize, current: u32, new: u32) -> Result<u32, u32> {
-        self.word(offset, |word| word.compare_exchange(current, new, AcqRel, Acquire)).unwrap_or(Err(0))
+        self.word(offset, |word| {
+            word.compare_exchange(current, new, AcqRel, Acquire)
+        })
+        .unwrap_or(Err(0))
     }
 
     #[inline]
     fn fetch_or(&self, offset: usize, bits: u32) -> u32 {
-        self.word(offset, |word| word.fetch_or(bits, AcqRel)).unwrap_or(0)
+        self.word(offset, |word| word.fetch_or(bits, AcqRel))
+            .unwrap_or(0)
     }
 
     #[inline]
     fn fetch_and(&self, offset: usize, bits: u32) -> u32 {
-        self.word(offset, |word| word.fetch_and(bits, AcqRel)).unwrap_or(0)
+        self.word(offset, |word| word.fetch_and(bits, AcqRel))
+            .unwrap_or(0)
     }
 }
 
@@ -86,22 +97,28 @@ impl SharedInfo for Info<'_> {
 
     #[inline]
     fn fetch_or(&self, map: Bitmap, word: usize, bits: u64) -> u64 {
-        self.word(map, word, |word| word.fetch_or(bits, SeqCst)).unwrap_or(0)
+        self.word(map, word, |word| word.fetch_or(bits, SeqCst))
+            .unwrap_or(0)
     }
 
     #[inline]
     fn fetch_and(&self, map: Bitmap, word: usize, bits: u64) -> u64 {
-        self.word(map, word, |word| word.fetch_and(bits, SeqCst)).unwrap_or(0)
+        self.word(map, word, |word| word.fetch_and(bits, SeqCst))
+            .unwrap_or(0)
     }
 
     #[inline]
     fn fetch_or_selector(&self, vcpu: VcpuId, bits: u64) -> u64 {
-        self.0.vcpu(vcpu).map_or(0, |vcpu| vcpu.context.info().pending_selector.fetch_or(bits, SeqCst))
+        self.0.vcpu(vcpu).map_or(0, |vcpu| {
+            vcpu.context.info().pending_selector.fetch_or(bits, SeqCst)
+        })
     }
 
     #[inline]
     fn set_upcall_pending(&self, vcpu: VcpuId) -> bool {
-        let Some(vcpu) = self.0.vcpu(vcpu) else { return true };
+        let Some(vcpu) = self.0.vcpu(vcpu) else {
+            return true;
+        };
         let pending = &vcpu.context.info().upcall_pending;
         pending.load(Relaxed) != 0 || pending.swap(1, SeqCst) != 0
     }

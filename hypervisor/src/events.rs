@@ -62,7 +62,9 @@ pub fn raise_global_virq(domain: &Domain, virq: u32) {
 
 /// Raises a physical interrupt that is bound in the domain. Says whether it is bound.
 pub fn raise_pirq(domain: &Domain, pirq: u32) -> bool {
-    let Some(port) = domain.events.pirq_port(pirq) else { return false };
+    let Some(port) = domain.events.pirq_port(pirq) else {
+        return false;
+    };
     carry_out(domain, domain.events.raise_pirq(&Info(domain), pirq, port));
     true
 }
@@ -89,7 +91,9 @@ fn after_close(domain: &Domain, closed: Closed) {
 
 /// Begins the vCPU's wait for one of `ports` (`SCHEDOP_poll`).
 pub fn poll_begin(vcpu: &Vcpu, ports: &[Port]) -> Refused<Polling> {
-    vcpu.domain.events.poll_begin(&Info(&vcpu.domain), vcpu.id, ports)
+    vcpu.domain
+        .events
+        .poll_begin(&Info(&vcpu.domain), vcpu.id, ports)
 }
 
 /// The vCPU's `vcpu_info` moved: it looks at everything once.

@@ -1,6 +1,9 @@
 //! A domain's grant table and what it borrowed, with the frames that it shares with the hypervisor.
 
-use core::sync::atomic::{AtomicU32, Ordering::{AcqRel, Acquire, Release}};
+use core::sync::atomic::{
+    AtomicU32,
+    Ordering::{AcqRel, Acquire, Release},
+};
 
 use grants::{GrantTable, Maptrack, SharedFrame};
 use hw::sync::SpinLock;
@@ -25,7 +28,10 @@ impl GrantFrame {
     /// Takes a zeroed frame and shares it with `domain`.
     pub fn share(domain: DomainId) -> Option<Self> {
         let frame = machine::take_own(0)?;
-        if machine::frames().share_with_guest(frame, domain, Sharing::Writable).is_err() {
+        if machine::frames()
+            .share_with_guest(frame, domain, Sharing::Writable)
+            .is_err()
+        {
             machine::give_back_own(frame);
             return None;
         }
@@ -39,7 +45,10 @@ impl GrantFrame {
 
     #[inline]
     fn word<R>(&self, offset: usize, work: impl FnOnce(&AtomicU32) -> R) -> Option<R> {
-        Window::open(self.frame).half_words().get(offset / 4).map(work)
+        Window::open(self.frame)
+            .half_words()
+            .get(offset / 4)
+            .map(work)
     }
 }
 
@@ -56,17 +65,22 @@ impl SharedFrame for GrantFrame {
 
     #[inline]
     fn compare_exchange(&self, offset: usize, current: u32, new: u32) -> Result<u32, u32> {
-        self.word(offset, |word| word.compare_exchange(current, new, AcqRel, Acquire)).unwrap_or(Err(0))
+        self.word(offset, |word| {
+            word.compare_exchange(current, new, AcqRel, Acquire)
+        })
+        .unwrap_or(Err(0))
     }
 
     #[inline]
     fn fetch_or(&self, offset: usize, bits: u32) -> u32 {
-        self.word(offset, |word| word.fetch_or(bits, AcqRel)).unwrap_or(0)
+        self.word(offset, |word| word.fetch_or(bits, AcqRel))
+            .unwrap_or(0)
     }
 
     #[inline]
     fn fetch_and(&self, offset: usize, bits: u32) -> u32 {
-        self.word(offset, |word| word.fetch_and(bits, AcqRel)).unwrap_or(0)
+        self.word(offset, |word| word.fetch_and(bits, AcqRel))
+            .unwrap_or(0)
     }
 }
 

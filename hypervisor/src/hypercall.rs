@@ -115,5 +115,12 @@ fn run(vcpu: &Vcpu, registers: &mut Registers) {
 
 #[inline(always)]
 fn arguments_of(registers: &Registers) -> Arguments {
-    Arguments([registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9])
+    Arguments([
+        registers.rdi,
+        registers.rsi,
+        registers.rdx,
+        registers.r10,
+        registers.r8,
+        registers.r9,
+    ])
 }

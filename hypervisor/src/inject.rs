@@ -26,7 +26,10 @@ impl Target {
     /// The target a callback names; `None` where none is registered.
     pub fn of(callback: &Callback) -> Option<Self> {
         let address = callback.entry.load(Relaxed);
-        (address != 0).then(|| Self { address, masks_events: callback.masks_events.load(Relaxed) != 0 })
+        (address != 0).then(|| Self {
+            address,
+            masks_events: callback.masks_events.load(Relaxed) != 0,
+        })
     }
 }
 
@@ -62,7 +65,16 @@ pub fn bounce(vcpu: &Vcpu, registers: &mut Registers, target: Target, error_code
     let flags = registers.rflags & !(rflags::IF | rflags::IOPL) | enabled;
     let flags = flags | shown_iopl(vcpu);
     let cs = cs | u64::from(mask) << 32;
-    let frame = [registers.rcx, registers.r11, 0, registers.rip, cs, flags, registers.rsp, registers.ss];
+    let frame = [
+        registers.rcx,
+        registers.r11,
+        0,
+        registers.rip,
+        cs,
+        flags,
+        registers.rsp,
+        registers.ss,
+    ];
     let (bottom, written) = match error_code {
         Some(code) => {
             let [rcx, r11, _, rest @ ..] = frame;
@@ -75,11 +87,18 @@ pub fn bounce(vcpu: &Vcpu, registers: &mut Registers, target: Target, error_code
             let [rcx, r11, _, rest @ ..] = frame;
             let [rip, cs, flags, rsp, ss] = rest;
             let bottom = top.wrapping_sub(56);
-            (bottom, copy::write_words(VirtAddr(bottom), &[rcx, r11, rip, cs, flags, rsp, ss]))
+            (
+                bottom,
+                copy::write_words(VirtAddr(bottom), &[rcx, r11, rip, cs, flags, rsp, ss]),
+            )
         }
     };
     if written.is_err() {
-        return crash::domain(vcpu, registers, "the kernel's stack cannot take a bounce frame");
+        return crash::domain(
+            vcpu,
+            registers,
+            "the kernel's stack cannot take a bounce frame",
+        );
     }
     if target.masks_events {
         info.upcall_mask.store(1, Relaxed);
@@ -95,7 +114,10 @@ pub fn bounce(vcpu: &Vcpu, registers: &mut Registers, target: Target, error_code
 
 /// The IOPL bits of the flags that a guest sees, where it asked for the architecture's (`VMASST_TYPE_architectural_iopl`).
 pub fn shown_iopl(vcpu: &Vcpu) -> u64 {
-    if vcpu.domain.assists(xen_abi::xen::VMASST_TYPE_architectural_iopl) {
+    if vcpu
+        .domain
+        .assists(xen_abi::xen::VMASST_TYPE_architectural_iopl)
+    {
         u64::from(vcpu.context.iopl.load(Relaxed)) << 12
     } else {
         0
@@ -110,7 +132,10 @@ pub fn exception(vcpu: &Vcpu, registers: &mut Registers, vector: u32, error_code
     let Some(entry) = entry.filter(|_| address != 0) else {
         return crash::unhandled(vcpu, registers, vector, error_code);
     };
-    let target = Target { address, masks_events: entry.flags.load(Relaxed) & 4 != 0 };
+    let target = Target {
+        address,
+        masks_events: entry.flags.load(Relaxed) & 4 != 0,
+    };
     bounce(vcpu, registers, target, error_code);
 }
 

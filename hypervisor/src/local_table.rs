@@ -16,7 +16,10 @@ const MOST_ENTRIES: u64 = 8192;
 /// descriptor frames now; one that cannot is absent, and [`show`] tries again when it is used.
 pub fn set(vcpu: &Vcpu, address: VirtAddr, entries: u64) -> Refused<()> {
     if entries > MOST_ENTRIES || address.0 & 0xfff != 0 || (entries != 0 && !address.is_guest()) {
-        return refuse(Errno::EINVAL, "the LDT is misaligned, too large or no guest memory");
+        return refuse(
+            Errno::EINVAL,
+            "the LDT is misaligned, too large or no guest memory",
+        );
     }
     let pages = entries.div_ceil(512);
     let mut frames = arrayvec::ArrayVec::<Mfn, 16>::new();
@@ -42,7 +45,9 @@ pub fn set(vcpu: &Vcpu, address: VirtAddr, entries: u64) -> Refused<()> {
 /// Makes the guest's page at `at` one of descriptors. `None` where nothing is mapped there or it is something else.
 fn take(vcpu: &Vcpu, paging: &mut Paging, at: VirtAddr) -> Option<Mfn> {
     let mmu = machine::mmu();
-    let entry = mmu.locate(paging, vcpu.kernel_base(), at).map(|slot| mmu.entry_at(slot))?;
+    let entry = mmu
+        .locate(paging, vcpu.kernel_base(), at)
+        .map(|slot| mmu.entry_at(slot))?;
     let frame = (entry & memory::entry::PRESENT != 0).then(|| memory::entry::frame(entry))?;
     mmu.take_descriptors(paging, frame).is_ok().then_some(frame)
 }
@@ -57,7 +62,9 @@ pub fn show(vcpu: &Vcpu, offset: u64) -> bool {
     if state.ldt.get(page as usize) != Some(&Mfn::INVALID) {
         return false;
     }
-    let Some(frame) = take(vcpu, &mut paging, at) else { return false };
+    let Some(frame) = take(vcpu, &mut paging, at) else {
+        return false;
+    };
     if let Some(place) = state.ldt.get_mut(page as usize) {
         *place = frame;
     }

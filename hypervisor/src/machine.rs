@@ -1,12 +1,18 @@
 //! The machine's memory as the rest of the hypervisor uses it: frame table, free frames, and what the rules
 //! of crate `memory` ask of the host.
 
-use core::sync::atomic::{AtomicBool, Ordering::{Acquire, Release}};
+use core::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
 
-use allocator::{Allocation, Claim, Contents, FrameAllocator, FrameLinks, FrameState, FreeLink, NodeChoice, Request};
+use allocator::{
+    Allocation, Claim, Contents, FrameAllocator, FrameLinks, FrameState, FreeLink, NodeChoice,
+    Request,
+};
 use hw::sync::SpinLock;
 use hw::window::Window;
-use memory::{Freed, FrameTable, Host, IoAccess, Mmu, PageInfo, Stale, Table, TableMemory};
+use memory::{FrameTable, Freed, Host, IoAccess, Mmu, PageInfo, Stale, Table, TableMemory};
 use vocabulary::{DomainId, Mfn, Refused};
 
 use crate::{domains, levels};
@@ -55,7 +61,8 @@ impl Host for Machine {
         match stale {
             Stale::OfDomain(id) => {
                 // A domain that is gone from the list may still be in translations anywhere.
-                let flushed = domains::with(id, |domain| crate::flush::stale(&domain.dirty, timestamp));
+                let flushed =
+                    domains::with(id, |domain| crate::flush::stale(&domain.dirty, timestamp));
                 if flushed.is_none() {
                     crate::flush::stale(crate::processors::online(), timestamp);
                 }
@@ -66,7 +73,9 @@ impl Host for Machine {
 
     fn free(&self, freed: Freed) {
         let table = frames();
-        domains::with(freed.owner(), |domain| domain.pages.lock().remove(table, &freed));
+        domains::with(freed.owner(), |domain| {
+            domain.pages.lock().remove(table, &freed)
+        });
         let frame = table.into_free(freed);
         hw::m2p::set(frame, hw::paging::NO_FRAME);
         give_back(frame, 0);
@@ -94,7 +103,9 @@ impl FrameLinks for Machine {
     }
 
     fn link(&self, frame: u32) -> FreeLink {
-        let [links, dirty] = page(frame).and_then(PageInfo::free_words).unwrap_or_default();
+        let [links, dirty] = page(frame)
+            .and_then(PageInfo::free_words)
+            .unwrap_or_default();
         FreeLink {
             previous: links as u32,
             next: (links >> 32) as u32,
@@ -135,7 +146,10 @@ pub fn take(request: Request) -> Refused<Allocation> {
 
 /// Takes 2^`order` zeroed frames for the hypervisor itself.
 pub fn take_own(order: u32) -> Option<Mfn> {
-    let request = Request { contents: Contents::Overwritten, ..Request::of_order(order as u8) };
+    let request = Request {
+        contents: Contents::Overwritten,
+        ..Request::of_order(order as u8)
+    };
     let allocation = FREE.lock().allocate(&Machine, request).ok()?;
     let table = frames();
     for frame in allocation.all() {
@@ -148,8 +162,14 @@ pub fn take_own(order: u32) -> Option<Mfn> {
 
 /// Takes `count` adjacent frames for a while, dirty.
 pub fn take_adjacent(count: u64) -> Refused<Mfn> {
-    let request = Request { contents: Contents::Overwritten, node: NodeChoice::Any, ..Request::of_order(0) };
-    FREE.lock().allocate_contiguous(&Machine, count, request, &mut Claim::default()).map(|allocation| allocation.first)
+    let request = Request {
+        contents: Contents::Overwritten,
+        node: NodeChoice::Any,
+        ..Request::of_order(0)
+    };
+    FREE.lock()
+        .allocate_contiguous(&Machine, count, request, &mut Claim::default())
+        .map(|allocation| allocation.first)
 }
 
 /// Gives 2^`order` frames back that have no owner (any more).
@@ -161,7 +181,11 @@ pub fn give_back(first: Mfn, order: u8) {
 
 /// Gives adjacent frames back that [`take_adjacent`] gave.
 pub fn give_back_adjacent(first: Mfn, count: u64) {
-    if FREE.lock().free_range(&Machine, first, count, false).is_err() {
+    if FREE
+        .lock()
+        .free_range(&Machine, first, count, false)
+        .is_err()
+    {
         crate::log!(Error, "frames {first:x}+{count} were freed twice");
     }
 }

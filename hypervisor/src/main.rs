@@ -1,7 +1,10 @@
 //! Xenolith: a para-virtualizing hypervisor with Xen's public interface.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
-#![allow(clippy::arithmetic_side_effects, reason = "guests' numbers are checked where they come in")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "guests' numbers are checked where they come in"
+)]
 
 extern crate alloc;
 
@@ -13,10 +16,10 @@ mod calls;
 mod clock;
 mod console;
 mod counters;
+mod cpuid;
 mod crash;
 mod create;
 mod current;
-mod cpuid;
 mod debug_keys;
 mod devices;
 mod dom0;

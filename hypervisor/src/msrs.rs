@@ -28,25 +28,25 @@ enum Base {
 /// Registers guests may read. Sources: the traps of Linux 6.1 as a PV guest (design notes), AMD64 manual volume 2
 /// appendix A, Intel SDM volume 4.
 const READABLE: &[(u32, Read)] = &[
-    (0x10, Read::Host),            // time-stamp counter
-    (msr::APIC_BASE, Read::Host),  // Linux looks whether there is a local APIC
-    (0x8b, Read::Host),            // microcode revision
-    (0xfe, Read::Constant(0)),     // MTRRcap: none to program
-    (0x179, Read::Constant(0)),    // machine-check banks: none
-    (0x17a, Read::Constant(0)),    // machine-check status
+    (0x10, Read::Host),           // time-stamp counter
+    (msr::APIC_BASE, Read::Host), // Linux looks whether there is a local APIC
+    (0x8b, Read::Host),           // microcode revision
+    (0xfe, Read::Constant(0)),    // MTRRcap: none to program
+    (0x179, Read::Constant(0)),   // machine-check banks: none
+    (0x17a, Read::Constant(0)),   // machine-check status
     (msr::PAT, Read::Host),
-    (0x2ff, Read::Constant(0)),    // MTRRdefType
-    (0x1a0, Read::Host),           // MISC_ENABLE
+    (0x2ff, Read::Constant(0)), // MTRRdefType
+    (0x1a0, Read::Host),        // MISC_ENABLE
     (msr::EFER, Read::Host),
     (msr::FS_BASE, Read::Base(Base::Fs)),
     (msr::GS_BASE, Read::Base(Base::Active)),
     (msr::KERNEL_GS_BASE, Read::Base(Base::Other)),
-    (0xc001_0015, Read::Host),     // K7 HWCR
+    (0xc001_0015, Read::Host),        // K7 HWCR
     (0xc001_0055, Read::Constant(0)), // interrupt pending message
-    (0xc001_0010, Read::Host),     // SYSCFG
-    (0xc001_1029, Read::Host),     // DE_CFG: whether LFENCE serializes
-    (0xce, Read::Constant(0)),     // PLATFORM_INFO
-    (0x140, Read::Constant(0)),    // MISC_FEATURES_ENABLES
+    (0xc001_0010, Read::Host),        // SYSCFG
+    (0xc001_1029, Read::Host),        // DE_CFG: whether LFENCE serializes
+    (0xce, Read::Constant(0)),        // PLATFORM_INFO
+    (0x140, Read::Constant(0)),       // MISC_FEATURES_ENABLES
 ];
 
 /// Reads a register for the vCPU that runs here; `None` faults.
@@ -69,7 +69,9 @@ pub fn read(_: &Vcpu, index: u32) -> Option<u64> {
 /// Writes a register for the vCPU that runs here, in its kernel. Says whether that is allowed.
 pub fn write(vcpu: &Vcpu, index: u32, value: u64) -> bool {
     match index {
-        msr::FS_BASE | msr::GS_BASE | msr::KERNEL_GS_BASE if !VirtAddr(value).is_canonical() => false,
+        msr::FS_BASE | msr::GS_BASE | msr::KERNEL_GS_BASE if !VirtAddr(value).is_canonical() => {
+            false
+        }
         msr::FS_BASE => {
             switch::set_fs_base(value);
             true

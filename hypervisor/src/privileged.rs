@@ -2,7 +2,9 @@
 
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
-use emulate::{privileged, CodeSize, Place, Privileged, RegisterPart, Registers as _, StringPort, Width};
+use emulate::{
+    privileged, CodeSize, Place, Privileged, RegisterPart, Registers as _, StringPort, Width,
+};
 use hw::registers::{selector, Registers};
 use hw::{copy, cpu, fpu, switch};
 use memory::{Budget, Stop};
@@ -30,9 +32,17 @@ const STRING_BATCH: u64 = 64;
 /// allowed; the registers then are those after it.
 pub fn emulate(vcpu: &Vcpu, registers: &mut Registers) -> bool {
     let (code, read) = read_code(registers.rip);
-    let Some(bytes) = code.get(..read) else { return false };
-    let size = if registers.cs == u64::from(selector::GUEST_CODE32) { CodeSize::Bits32 } else { CodeSize::Bits64 };
-    let Ok(instruction) = privileged(bytes, size, &View { registers }) else { return false };
+    let Some(bytes) = code.get(..read) else {
+        return false;
+    };
+    let size = if registers.cs == u64::from(selector::GUEST_CODE32) {
+        CodeSize::Bits32
+    } else {
+        CodeSize::Bits64
+    };
+    let Ok(instruction) = privileged(bytes, size, &View { registers }) else {
+        return false;
+    };
     count(&vcpu.counters.privileged);
     let done = if vcpu.context.in_kernel() {
         run(vcpu, registers, instruction.operation)
@@ -51,9 +61,20 @@ pub fn emulate(vcpu: &Vcpu, registers: &mut Registers) -> bool {
 /// Emulates CPUID with the forced-emulation prefix, which arrives as an invalid opcode.
 pub fn forced_emulation(vcpu: &Vcpu, registers: &mut Registers) -> bool {
     let (code, read) = read_code(registers.rip);
-    let Some(bytes) = code.get(..read) else { return false };
-    let Ok(instruction) = privileged(bytes, CodeSize::Bits64, &View { registers }) else { return false };
-    let Privileged::CpuId { leaf, subleaf, forced: true } = instruction.operation else { return false };
+    let Some(bytes) = code.get(..read) else {
+        return false;
+    };
+    let Ok(instruction) = privileged(bytes, CodeSize::Bits64, &View { registers }) else {
+        return false;
+    };
+    let Privileged::CpuId {
+        leaf,
+        subleaf,
+        forced: true,
+    } = instruction.operation
+    else {
+        return false;
+    };
     identify(vcpu, registers, leaf, subleaf);
     registers.rip = registers.rip.wrapping_add(u64::from(instruction.length));
     true
@@ -68,13 +89,19 @@ enum Outcome {
 }
 
 fn allowed(is: bool) -> Outcome {
-    if is { Outcome::Done } else { Outcome::Refused }
+    if is {
+        Outcome::Done
+    } else {
+        Outcome::Refused
+    }
 }
 
 /// What a user program may do: ports that its kernel gave it.
 fn run_for_user(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Outcome {
     match operation {
-        Privileged::PortRead { .. } | Privileged::PortWrite { .. } => run(vcpu, registers, operation),
+        Privileged::PortRead { .. } | Privileged::PortWrite { .. } => {
+            run(vcpu, registers, operation)
+        }
         Privileged::CpuId { leaf, subleaf, .. } => {
             identify(vcpu, registers, leaf, subleaf);
             Outcome::Done
@@ -94,7 +121,10 @@ fn run(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Outcome
         | Privileged::PortWrite { port, width, .. }
         | Privileged::StringPortRead(StringPort { port, width, .. })
         | Privileged::StringPortWrite(StringPort { port, width, .. })
-            if !devices::user_may(vcpu, port, width) => Outcome::Refused,
+            if !devices::user_may(vcpu, port, width) =>
+        {
+            Outcome::Refused
+        }
         Privileged::PortRead { port, width } => {
             let value = devices::port_read(vcpu, port, width);
             write_part(registers, 0, width, u64::from(value));
@@ -114,11 +144,16 @@ fn run(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Outcome
             None => Outcome::Refused,
         },
         Privileged::WriteMsr { index, value } => allowed(msrs::write(vcpu, index, value)),
-        Privileged::ReadControl { control, destination } => read_control(vcpu, registers, control, destination),
+        Privileged::ReadControl {
+            control,
+            destination,
+        } => read_control(vcpu, registers, control, destination),
         Privileged::WriteControl { control, value } => write_control(vcpu, control, value),
         Privileged::ReadDebug { debug, destination } => {
             let slot = set_debugreg::slot(u32::from(debug));
-            let value = slot.and_then(|slot| vcpu.context.debug.get(slot)).map_or(0, |value| value.load(Relaxed));
+            let value = slot
+                .and_then(|slot| vcpu.context.debug.get(slot))
+                .map_or(0, |value| value.load(Relaxed));
             put(registers, destination, value);
             Outcome::Done
         }
@@ -163,7 +198,9 @@ fn run_rest(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Ou
             registers.rcx = 0;
             Outcome::Done
         }
-        Privileged::StoreMachineStatus { destination: Place::Register(part) } => {
+        Privileged::StoreMachineStatus {
+            destination: Place::Register(part),
+        } => {
             put(registers, part, shown_cr0(vcpu) & 0xffff);
             Outcome::Done
         }
@@ -184,7 +221,12 @@ fn shown_cr0(vcpu: &Vcpu) -> u64 {
     CR0_SHOWN | vcpu.context.cr0.load(Relaxed) & CR0_TS
 }
 
-fn read_control(vcpu: &Vcpu, registers: &mut Registers, control: u8, destination: RegisterPart) -> Outcome {
+fn read_control(
+    vcpu: &Vcpu,
+    registers: &mut Registers,
+    control: u8,
+    destination: RegisterPart,
+) -> Outcome {
     let value = match control {
         0 => shown_cr0(vcpu),
         2 => vcpu.context.info().cr2.load(Relaxed),
@@ -222,7 +264,8 @@ fn write_control(vcpu: &Vcpu, control: u8, value: u64) -> Outcome {
 fn change_base(vcpu: &Vcpu, base: Mfn) -> Outcome {
     let mut budget = Budget::new(BASE_BUDGET);
     let changed = bases::set_kernel(vcpu, base, &mut budget);
-    match changed.and_then(|()| machine::mmu().finish(&mut vcpu.domain.paging.lock(), &mut budget)) {
+    match changed.and_then(|()| machine::mmu().finish(&mut vcpu.domain.paging.lock(), &mut budget))
+    {
         Ok(()) => Outcome::Done,
         // Started again it finds what is done as done.
         Err(Stop::Again) => Outcome::Again,
@@ -230,18 +273,31 @@ fn change_base(vcpu: &Vcpu, base: Mfn) -> Outcome {
     }
 }
 
-fn string_ports(vcpu: &Vcpu, registers: &mut Registers, string: &StringPort, is_read: bool) -> Outcome {
+fn string_ports(
+    vcpu: &Vcpu,
+    registers: &mut Registers,
+    string: &StringPort,
+    is_read: bool,
+) -> Outcome {
     let bytes = usize::from(string.width.bytes());
     let batch = string.count.min(STRING_BATCH);
     let mut done = 0;
     while done < batch {
-        let at = VirtAddr(string.address.wrapping_add((string.step as u64).wrapping_mul(done)));
+        let at = VirtAddr(
+            string
+                .address
+                .wrapping_add((string.step as u64).wrapping_mul(done)),
+        );
         let moved = if is_read {
             let value = devices::port_read(vcpu, string.port, string.width).to_le_bytes();
-            value.get(..bytes).is_some_and(|value| copy::write_bytes(at, value).is_ok())
+            value
+                .get(..bytes)
+                .is_some_and(|value| copy::write_bytes(at, value).is_ok())
         } else {
             let mut value = [0; 4];
-            let read = value.get_mut(..bytes).is_some_and(|value| copy::read_bytes(at, value).is_ok());
+            let read = value
+                .get_mut(..bytes)
+                .is_some_and(|value| copy::read_bytes(at, value).is_ok());
             if read {
                 devices::port_write(vcpu, string.port, string.width, u32::from_le_bytes(value));
             }
@@ -266,7 +322,15 @@ fn string_ports(vcpu: &Vcpu, registers: &mut Registers, string: &StringPort, is_
 
 /// Puts a value into a register as an instruction of `width` does.
 fn write_part(registers: &mut Registers, number: u8, width: Width, value: u64) {
-    put(registers, RegisterPart { number, width, high: false }, value);
+    put(
+        registers,
+        RegisterPart {
+            number,
+            width,
+            high: false,
+        },
+        value,
+    );
 }
 
 fn put(registers: &mut Registers, part: RegisterPart, value: u64) {

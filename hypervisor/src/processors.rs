@@ -2,7 +2,10 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering::{AcqRel, Acquire, Relaxed}};
+use core::sync::atomic::{
+    AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
 
 use firmware::acpi::Acpi;
 use hw::percpu::{self, PerCpu, Start, MAX_CPUS};
@@ -31,24 +34,42 @@ pub fn start_all(options: &Options<'_>, acpi: &Acpi) {
     let own = apic::id();
     PerCpu::current().apic_id.store(own, Relaxed);
     ONLINE.insert(0);
-    let most = options.max_cpus.map_or(MAX_CPUS, |most| (most as usize).clamp(1, MAX_CPUS));
+    let most = options
+        .max_cpus
+        .map_or(MAX_CPUS, |most| (most as usize).clamp(1, MAX_CPUS));
     let named = acpi.madt.iter().flat_map(|madt| &madt.processors);
     let usable = named.filter(|processor| processor.enabled && processor.apic_id != own);
     let mut others = Vec::new();
     for processor in usable.take(most - 1) {
         let index = others.len() + 1;
         let idle = Arc::new(VcpuContext::new());
-        let prepared = percpu::prepare(index, processor.apic_id, idle, &mut |order| machine::take_own(order));
+        let prepared = percpu::prepare(index, processor.apic_id, idle, &mut |order| {
+            machine::take_own(order)
+        });
         if prepared.is_err() {
-            crate::log!(Warning, "no memory for processor {index}: it and those after it stay off");
+            crate::log!(
+                Warning,
+                "no memory for processor {index}: it and those after it stay off"
+            );
             break;
         }
-        others.push(Start { index, apic_id: processor.apic_id });
+        others.push(Start {
+            index,
+            apic_id: processor.apic_id,
+        });
     }
-    let Some(boot) = boot::info().filter(|_| !others.is_empty()) else { return };
-    percpu::start_others(&boot.memory, clock::tsc_khz() * 1000, &others, arrived, |index| {
-        crate::log!(Warning, "processor {index} did not start");
-    });
+    let Some(boot) = boot::info().filter(|_| !others.is_empty()) else {
+        return;
+    };
+    percpu::start_others(
+        &boot.memory,
+        clock::tsc_khz() * 1000,
+        &others,
+        arrived,
+        |index| {
+            crate::log!(Warning, "processor {index} did not start");
+        },
+    );
     wait_for(&others);
     crate::log!(Info, "{} processors", count());
 }

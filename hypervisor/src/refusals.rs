@@ -42,8 +42,12 @@ struct Ring {
     repeats: u32,
 }
 
-static RING: SpinLock<Ring, { levels::BOARD }> =
-    SpinLock::new(Ring { entries: [None; KEPT], next: 0, last: None, repeats: 0 });
+static RING: SpinLock<Ring, { levels::BOARD }> = SpinLock::new(Ring {
+    entries: [None; KEPT],
+    next: 0,
+    last: None,
+    repeats: 0,
+});
 /// Hypercalls that were logged as unknown or missing, one bit a number.
 static TOLD: AtomicU64 = AtomicU64::new(0);
 
@@ -51,7 +55,11 @@ static TOLD: AtomicU64 = AtomicU64::new(0);
 fn keep(entry: Entry) -> bool {
     let mut ring = RING.lock();
     let what = Some((entry.domain, entry.call, entry.refusal));
-    ring.repeats = if ring.last == what { ring.repeats.saturating_add(1) } else { 0 };
+    ring.repeats = if ring.last == what {
+        ring.repeats.saturating_add(1)
+    } else {
+        0
+    };
     ring.last = what;
     if ring.repeats >= REPEATS_LOGGED {
         return false;
@@ -69,12 +77,20 @@ fn keep(entry: Entry) -> bool {
 pub fn note(vcpu: &Vcpu, call: u64, arguments: &Arguments, refusal: Refusal) {
     let [first, second, third, ..] = arguments.0;
     let domain = vcpu.domain.id;
-    if !keep(Entry { domain, vcpu: vcpu.id, call, arguments: [first, second, third], refusal }) {
+    if !keep(Entry {
+        domain,
+        vcpu: vcpu.id,
+        call,
+        arguments: [first, second, third],
+        refusal,
+    }) {
         return;
     }
     let name = calls::hypercall(call as u32).map_or("hypercall", |row| row.name);
     crate::guest_log!(
-        Debug, "d{domain}v{}: {name}({first:#x}, {second:#x}, {third:#x}) refused: {refusal}", vcpu.id
+        Debug,
+        "d{domain}v{}: {name}({first:#x}, {second:#x}, {third:#x}) refused: {refusal}",
+        vcpu.id
     );
 }
 
@@ -82,10 +98,21 @@ pub fn note(vcpu: &Vcpu, call: u64, arguments: &Arguments, refusal: Refusal) {
 #[cold]
 pub fn note_emulated(vcpu: &Vcpu, registers: &Registers, refusal: Refusal) {
     let domain = vcpu.domain.id;
-    if !keep(Entry { domain, vcpu: vcpu.id, call: EMULATED, arguments: [registers.rip, 0, 0], refusal }) {
+    if !keep(Entry {
+        domain,
+        vcpu: vcpu.id,
+        call: EMULATED,
+        arguments: [registers.rip, 0, 0],
+        refusal,
+    }) {
         return;
     }
-    crate::guest_log!(Debug, "d{domain}v{}: write at {:#x} refused: {refusal}", vcpu.id, registers.rip);
+    crate::guest_log!(
+        Debug,
+        "d{domain}v{}: write at {:#x} refused: {refusal}",
+        vcpu.id,
+        registers.rip
+    );
 }
 
 /// Tells once of a hypercall that does not work here.
@@ -97,7 +124,11 @@ pub fn unknown_call(vcpu: &Vcpu, call: u64) {
     }
     let domain = vcpu.domain.id;
     match calls::hypercall(call as u32) {
-        Some(row) => crate::guest_log!(Warning, "d{domain}: {} is not implemented: ENOSYS", row.name),
+        Some(row) => crate::guest_log!(
+            Warning,
+            "d{domain}: {} is not implemented: ENOSYS",
+            row.name
+        ),
         None => crate::guest_log!(Warning, "d{domain}: there is no hypercall {call}: ENOSYS"),
     }
 }
@@ -111,7 +142,8 @@ pub fn show() {
     let (newer, older) = entries.split_at(next.min(KEPT));
     for entry in older.iter().chain(newer).flatten() {
         let [first, second, third] = entry.arguments;
-        let name = calls::hypercall(entry.call as u32).map_or("emulated instruction", |row| row.name);
+        let name =
+            calls::hypercall(entry.call as u32).map_or("emulated instruction", |row| row.name);
         crate::console::print(format_args!(
             "(XEN) d{}v{}: {name}({first:#x}, {second:#x}, {third:#x}): {}\n",
             entry.domain, entry.vcpu, entry.refusal

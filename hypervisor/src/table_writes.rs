@@ -21,7 +21,10 @@ pub fn emulate(vcpu: &Vcpu, registers: &mut Registers, address: VirtAddr) -> boo
     }
     let mmu = machine::mmu();
     let mut paging = vcpu.domain.paging.lock();
-    let Some(entry) = mmu.locate(&paging, vcpu.kernel_base(), address).map(|slot| mmu.entry_at(slot)) else {
+    let Some(entry) = mmu
+        .locate(&paging, vcpu.kernel_base(), address)
+        .map(|slot| mmu.entry_at(slot))
+    else {
         return false;
     };
     if entry & (memory::entry::PRESENT | memory::entry::WRITE) != memory::entry::PRESENT {
@@ -145,7 +148,9 @@ pub fn read_code(rip: u64) -> ([u8; 16], usize) {
 fn read_to_page_end(rip: u64) -> ([u8; 16], usize) {
     let mut code = [0; 16];
     let left = (4096 - (rip as usize & 0xfff)).min(15);
-    let read = code.get_mut(..left).is_some_and(|part| copy::read_bytes(VirtAddr(rip), part).is_ok());
+    let read = code
+        .get_mut(..left)
+        .is_some_and(|part| copy::read_bytes(VirtAddr(rip), part).is_ok());
     (code, if read { left } else { 0 })
 }
 

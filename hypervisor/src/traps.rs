@@ -46,7 +46,9 @@ fn guest_page_fault(vcpu: &Vcpu, registers: &mut Registers, address: u64) {
     }
     if !VirtAddr(address).is_guest() {
         // The processor reads descriptors with its own rights, a guest's access is a user's.
-        if registers.error_code & fault::USER == 0 && missing_descriptor(vcpu, registers, address, code) {
+        if registers.error_code & fault::USER == 0
+            && missing_descriptor(vcpu, registers, address, code)
+        {
             return;
         }
         // What is mapped in the hypervisor's part is nothing a guest may learn.
@@ -60,10 +62,16 @@ fn guest_page_fault(vcpu: &Vcpu, registers: &mut Registers, address: u64) {
 #[cold]
 fn missing_descriptor(vcpu: &Vcpu, registers: &mut Registers, address: u64, code: u32) -> bool {
     match descriptors::missing(vcpu.context.window.load(Relaxed), address) {
-        Some(MissingDescriptor::Global(selector)) => inject::general_protection(vcpu, registers, selector),
+        Some(MissingDescriptor::Global(selector)) => {
+            inject::general_protection(vcpu, registers, selector)
+        }
         Some(MissingDescriptor::Local(offset)) => {
             if !local_table::show(vcpu, offset) {
-                let user = if vcpu.context.in_kernel() { 0 } else { fault::USER };
+                let user = if vcpu.context.in_kernel() {
+                    0
+                } else {
+                    fault::USER
+                };
                 let code = code & !(fault::PRESENT | fault::USER) | user;
                 inject::page_fault(vcpu, registers, local_table::address(vcpu, offset), code);
             }
@@ -110,7 +118,9 @@ fn debug(vcpu: &Vcpu, registers: &mut Registers) {
 
 fn software_interrupt(vcpu: &Vcpu, registers: &mut Registers) {
     let vector = registers.vector;
-    let Some(entry) = vcpu.traps.get(vector as usize & 0xff) else { return };
+    let Some(entry) = vcpu.traps.get(vector as usize & 0xff) else {
+        return;
+    };
     let address = entry.address.load(Relaxed);
     // These are for everybody, whatever privilege the guest's gate asks for.
     if address == 0 {
@@ -119,7 +129,10 @@ fn software_interrupt(vcpu: &Vcpu, registers: &mut Registers) {
         registers.rip = registers.rip.wrapping_sub(length);
         return inject::general_protection(vcpu, registers, vector << 3 | 2);
     }
-    let target = Target { address, masks_events: entry.flags.load(Relaxed) & 4 != 0 };
+    let target = Target {
+        address,
+        masks_events: entry.flags.load(Relaxed) & 4 != 0,
+    };
     inject::bounce(vcpu, registers, target, None);
 }
 
@@ -146,7 +159,10 @@ fn general_protection(vcpu: &Vcpu, registers: &mut Registers) {
             let address = entry.address.load(Relaxed);
             if address != 0 && may_raise(vcpu, entry.flags.load(Relaxed)) {
                 registers.rip = registers.rip.wrapping_add(2);
-                let target = Target { address, masks_events: entry.flags.load(Relaxed) & 4 != 0 };
+                let target = Target {
+                    address,
+                    masks_events: entry.flags.load(Relaxed) & 4 != 0,
+                };
                 return inject::bounce(vcpu, registers, target, None);
             }
         }
@@ -165,7 +181,9 @@ fn enter_by_sysenter(vcpu: &Vcpu, registers: &mut Registers) -> bool {
     if vcpu.context.in_kernel() {
         return false;
     }
-    let Some(target) = Target::of(&vcpu.context.sysenter) else { return false };
+    let Some(target) = Target::of(&vcpu.context.sysenter) else {
+        return false;
+    };
     let mut code = [0; 2];
     if copy::read_bytes(VirtAddr(registers.rip), &mut code).is_err() || code != [0x0f, 0x34] {
         return false;
@@ -206,14 +224,21 @@ fn no_syscall(vcpu: &Vcpu, registers: &mut Registers) {
 /// The kernel's stack could not take the bounce frame of a system call.
 pub extern "C" fn bounce_fault(registers: &mut Registers) {
     current::with(|vcpu| {
-        crash::domain(vcpu, registers, "the kernel's stack cannot take a system call's frame");
+        crash::domain(
+            vcpu,
+            registers,
+            "the kernel's stack cannot take a system call's frame",
+        );
     });
 }
 
 /// Leaving for the guest with these registers faulted: its kernel learns as if the first instruction there had.
 pub extern "C" fn iret_fault(registers: &mut Registers) {
     let here = PerCpu::current();
-    let (vector, code) = (here.fault_vector.load(Relaxed), here.fault_code.load(Relaxed));
+    let (vector, code) = (
+        here.fault_vector.load(Relaxed),
+        here.fault_code.load(Relaxed),
+    );
     let address = here.fault_address.load(Relaxed);
     current::with(|vcpu| {
         registers.rflags |= rflags::IF;
@@ -242,7 +267,11 @@ fn failsafe(vcpu: &Vcpu, registers: &mut Registers, target: Target) {
     let mut top = [0; 2];
     // rcx and r11 move down to make room for the selectors.
     if copy::read_words(VirtAddr(bottom), &mut top).is_err() {
-        return crash::domain(vcpu, registers, "the kernel's stack cannot take a failsafe frame");
+        return crash::domain(
+            vcpu,
+            registers,
+            "the kernel's stack cannot take a failsafe frame",
+        );
     }
     let [rcx, r11] = top;
     // As they were before what could not be loaded became null.
@@ -250,7 +279,11 @@ fn failsafe(vcpu: &Vcpu, registers: &mut Registers, target: Target) {
     let [ds, es, fs, gs] = [0, 16, 32, 48].map(|shift| selectors >> shift & 0xffff);
     registers.rsp = bottom.wrapping_sub(32);
     if copy::write_words(VirtAddr(registers.rsp), &[rcx, r11, ds, es, fs, gs]).is_err() {
-        crash::domain(vcpu, registers, "the kernel's stack cannot take a failsafe frame");
+        crash::domain(
+            vcpu,
+            registers,
+            "the kernel's stack cannot take a failsafe frame",
+        );
     }
 }
 

@@ -202,10 +202,7 @@ fn check(context: &VcpuGuestContext) -> Refused<()> {
         .chain(handlers)
         .any(|address| !VirtAddr(address).is_canonical())
     {
-        return refuse(
-            Errno::EINVAL,
-            "a handler's address is not canonical",
-        );
+        return refuse(Errno::EINVAL, "a handler's address is not canonical");
     }
     let addresses = [
         context.user_regs.rip,

@@ -17,8 +17,8 @@ mod registers;
 #[cfg(test)]
 mod tests;
 
-pub use exchange::{quadword_exchange, Exchange};
 pub use decode::page_table_write;
+pub use exchange::{quadword_exchange, Exchange};
 pub use plan::{FlagChange, Operation, Outcome, PageTableWrite};
 pub use privileged::{
     privileged, DescriptorRegister, Place, Privileged, PrivilegedInstruction, StringPort,

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use calls::{CallbackOp, CallbackType};
 use hw::vcpu::{mode, Callback};
 use vocabulary::{refuse, Errno, Refusal, Refused, VirtAddr};
-use xen_abi::callback::{CallbackRegister, CallbackUnregister, CALLBACKF_mask_events};
+use xen_abi::callback::{CALLBACKF_mask_events, CallbackRegister, CallbackUnregister};
 
 use crate::guest;
 use crate::hypercall::{Answer, Arguments, Caller};
@@ -55,7 +55,11 @@ pub fn set(vcpu: &Vcpu, kind: CallbackType, address: u64, masks_events: bool) ->
     callback.masks_events.store(u8::from(masks_events), Relaxed);
     callback.entry.store(address, Relaxed);
     if kind == CallbackType::Syscall {
-        let (set, clear) = if address != 0 { (0, mode::NO_SYSCALL) } else { (mode::NO_SYSCALL, 0) };
+        let (set, clear) = if address != 0 {
+            (0, mode::NO_SYSCALL)
+        } else {
+            (mode::NO_SYSCALL, 0)
+        };
         vcpu.context.change_mode(set, clear);
     }
     Ok(())
@@ -67,6 +71,9 @@ fn forget(vcpu: &Vcpu, kind: CallbackType) -> Refused<()> {
             place(vcpu, kind).entry.store(0, Relaxed);
             Ok(())
         }
-        _ => refuse(Errno::EINVAL, "this callback can be replaced but not forgotten"),
+        _ => refuse(
+            Errno::EINVAL,
+            "this callback can be replaced but not forgotten",
+        ),
     }
 }

@@ -22,7 +22,9 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             let mut typed = [0; 256];
             let room = typed.get_mut(..count.min(256) as usize).unwrap_or_default();
             let read = console::read(room);
-            let Some(bytes) = room.get(..read) else { return Ok(0) };
+            let Some(bytes) = room.get(..read) else {
+                return Ok(0);
+            };
             guest::write_bytes(buffer, bytes)?;
             Ok(read as u64)
         }
@@ -39,7 +41,9 @@ fn write(arguments: &mut Arguments, count: u64, buffer: u64) -> Answer {
         }
         let mut piece = [0; 128];
         let length = (count - done).min(128);
-        let Some(bytes) = piece.get_mut(..length as usize) else { break };
+        let Some(bytes) = piece.get_mut(..length as usize) else {
+            break;
+        };
         guest::read_bytes(buffer.wrapping_add(done), bytes)?;
         console::write(bytes);
         done += length;

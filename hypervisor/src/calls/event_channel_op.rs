@@ -19,7 +19,10 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     match EventChannelOp::from_number(operation as u32).map_err(Refusal::from)? {
         EventChannelOp::Send => {
             let request = guest::read::<abi::EvtchnSend>(structure)?;
-            glue::sent(domain, domain.events.send(&Info(domain), Port(request.port))?);
+            glue::sent(
+                domain,
+                domain.events.send(&Info(domain), Port(request.port))?,
+            );
         }
         EventChannelOp::Unmask => {
             let request = guest::read::<abi::EvtchnUnmask>(structure)?;
@@ -28,7 +31,10 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         EventChannelOp::BindInterdomain => bind_interdomain(vcpu, structure)?,
         EventChannelOp::BindVirq => {
             let mut request = guest::read::<abi::EvtchnBindVirq>(structure)?;
-            request.port = domain.events.bind_virq(request.virq, VcpuId(request.vcpu))?.0;
+            request.port = domain
+                .events
+                .bind_virq(request.virq, VcpuId(request.vcpu))?
+                .0;
             guest::write(structure, &request)?;
         }
         EventChannelOp::BindPirq => bind_pirq(domain, structure)?,
@@ -49,26 +55,36 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             request.port = domain.events.bind_ipi(VcpuId(request.vcpu))?.0;
             guest::write(structure, &request)?;
         }
-        EventChannelOp::BindVcpu => {
-            let request = guest::read::<abi::EvtchnBindVcpu>(structure)?;
-            let channel = domain.events.bind_vcpu(Port(request.port), VcpuId(request.vcpu))?;
-            if let Binding::Pirq(pirq) = channel.binding {
-                irq::follow(domain, pirq, VcpuId(request.vcpu));
-            }
-        }
+        EventChannelOp::BindVcpu => bind_vcpu(domain, structure)?,
         EventChannelOp::Reset => reset(vcpu, structure)?,
         EventChannelOp::InitControl => init_control(domain, structure)?,
         EventChannelOp::ExpandArray => expand_array(domain, structure)?,
         EventChannelOp::SetPriority => {
             let request = guest::read::<abi::EvtchnSetPriority>(structure)?;
-            domain.events.set_priority(Port(request.port), request.priority)?;
+            domain
+                .events
+                .set_priority(Port(request.port), request.priority)?;
         }
     }
     Ok(0)
 }
 
+fn bind_vcpu(domain: &Domain, structure: u64) -> Refused<()> {
+    let request = guest::read::<abi::EvtchnBindVcpu>(structure)?;
+    let vcpu = VcpuId(request.vcpu);
+    let channel = domain.events.bind_vcpu(Port(request.port), vcpu)?;
+    if let Binding::Pirq(pirq) = channel.binding {
+        irq::follow(domain, pirq, vcpu);
+    }
+    Ok(())
+}
+
 fn resolve(vcpu: &Vcpu, id: DomainId) -> DomainId {
-    if id == DomainId::SELF { vcpu.domain.id } else { id }
+    if id == DomainId::SELF {
+        vcpu.domain.id
+    } else {
+        id
+    }
 }
 
 fn unmask(domain: &Domain, port: Port) -> Refused<()> {
@@ -83,7 +99,10 @@ fn bind_interdomain(vcpu: &Vcpu, structure: u64) -> Refused<()> {
     let Some(remote) = crate::domains::find(remote_id) else {
         return vocabulary::refuse(Errno::ESRCH, "the remote domain does not exist");
     };
-    let (port, effects) = domain.events.bind_interdomain(&Info(domain), &remote.events, Port(request.remote_port))?;
+    let (port, effects) =
+        domain
+            .events
+            .bind_interdomain(&Info(domain), &remote.events, Port(request.remote_port))?;
     glue::carry_out(domain, effects);
     request.local_port = port.0;
     guest::write(structure, &request)
@@ -111,7 +130,9 @@ fn status(vcpu: &Vcpu, structure: u64) -> Refused<()> {
     let (status, detail) = match channel.binding {
         Binding::Free | Binding::Reserved => (abi::EVTCHNSTAT_closed, [0; 2]),
         Binding::Unbound { remote } => (abi::EVTCHNSTAT_unbound, [u32::from(remote.0), 0]),
-        Binding::Interdomain { remote, port } => (abi::EVTCHNSTAT_interdomain, [u32::from(remote.0), port.0]),
+        Binding::Interdomain { remote, port } => {
+            (abi::EVTCHNSTAT_interdomain, [u32::from(remote.0), port.0])
+        }
         Binding::Pirq(pirq) => (abi::EVTCHNSTAT_pirq, [pirq, 0]),
         Binding::Virq(virq) => (abi::EVTCHNSTAT_virq, [virq, 0]),
         Binding::Ipi => (abi::EVTCHNSTAT_ipi, [0; 2]),
@@ -138,7 +159,9 @@ fn init_control(domain: &Domain, structure: u64) -> Refused<()> {
     let vcpu = VcpuId(request.vcpu);
     domain.events.check_control(vcpu, request.offset)?;
     let page = EventPage::take(domain, Mfn(request.control_gfn))?;
-    request.link_bits = domain.events.init_control(&Info(domain), vcpu, page, request.offset)?;
+    request.link_bits = domain
+        .events
+        .init_control(&Info(domain), vcpu, page, request.offset)?;
     guest::write(structure, &request)
 }
 

@@ -17,6 +17,13 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     if operation > EVTCHNOP_unmask {
         return refuse(Errno::ENOSYS, "the old call has no such operation");
     }
-    let mut newer = Arguments([u64::from(operation), place.wrapping_add(STRUCTURE), 0, 0, 0, 0]);
+    let mut newer = Arguments([
+        u64::from(operation),
+        place.wrapping_add(STRUCTURE),
+        0,
+        0,
+        0,
+        0,
+    ]);
     event_channel_op::handle(caller, &mut newer)
 }

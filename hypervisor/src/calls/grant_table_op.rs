@@ -26,7 +26,10 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         return refuse(Errno::EINVAL, "the count of grant operations is negative");
     }
     if operation as u32 & !NUMBER != 0 {
-        return refuse(Errno::EINVAL, "the number of a grant operation has reserved bits set");
+        return refuse(
+            Errno::EINVAL,
+            "the number of a grant operation has reserved bits set",
+        );
     }
     let operation = GrantTableOp::from_number(operation as u32).map_err(Refusal::from)?;
     match operation {
@@ -69,8 +72,12 @@ fn many(vcpu: &Vcpu, operation: GrantTableOp, arguments: &mut Arguments, count: 
     }
     match operation {
         GrantTableOp::MapGrantRef => map::run(vcpu, arguments, count),
-        GrantTableOp::UnmapGrantRef => unmap::run::<abi::GnttabUnmapGrantRef>(vcpu, arguments, count),
-        GrantTableOp::UnmapAndReplace => unmap::run::<abi::GnttabUnmapAndReplace>(vcpu, arguments, count),
+        GrantTableOp::UnmapGrantRef => {
+            unmap::run::<abi::GnttabUnmapGrantRef>(vcpu, arguments, count)
+        }
+        GrantTableOp::UnmapAndReplace => {
+            unmap::run::<abi::GnttabUnmapAndReplace>(vcpu, arguments, count)
+        }
         GrantTableOp::Copy => copy::run(vcpu, arguments, count),
         GrantTableOp::Transfer => transfer::run(vcpu, arguments, count),
         GrantTableOp::SwapGrantRef => swap::run(vcpu, arguments, count),
@@ -92,7 +99,9 @@ fn one(count: u32, work: impl FnOnce() -> Answer) -> Answer {
 fn named(vcpu: &Vcpu, id: u16) -> Granted<Arc<Domain>> {
     match authority::target(vcpu, DomainId(id)) {
         Ok(domain) => Ok(domain),
-        Err(refusal) if refusal.errno == Errno::EPERM => deny(Status::PermissionDenied, refusal.rule),
+        Err(refusal) if refusal.errno == Errno::EPERM => {
+            deny(Status::PermissionDenied, refusal.rule)
+        }
         Err(refusal) => deny(Status::BadDomain, refusal.rule),
     }
 }
@@ -101,21 +110,30 @@ fn setup(vcpu: &Vcpu, structure: u64) -> Answer {
     let mut request = guest::read::<abi::GnttabSetupTable>(structure)?;
     let grown = named(vcpu, request.dom).and_then(|target| {
         let shape = target.grants.shape.lock();
-        target.grants.table.grow(request.nr_frames, || GrantFrame::share(target.id))?;
+        target
+            .grants
+            .table
+            .grow(request.nr_frames, || GrantFrame::share(target.id))?;
         drop(shape);
         Ok(target)
     });
     request.status = status_of(vcpu, "table set-up", &grown);
     if let Ok(target) = grown {
         let table = &target.grants.table;
-        tell(request.frame_list, request.nr_frames, |index| table.frame(index))?;
+        tell(request.frame_list, request.nr_frames, |index| {
+            table.frame(index)
+        })?;
     }
     guest::write(structure, &request)?;
     Ok(0)
 }
 
 /// Writes the numbers of `count` frames into an array.
-fn tell<'a>(array: u64, count: u32, frame: impl Fn(u32) -> Option<&'a GrantFrame>) -> Result<(), Refusal> {
+fn tell<'a>(
+    array: u64,
+    count: u32,
+    frame: impl Fn(u32) -> Option<&'a GrantFrame>,
+) -> Result<(), Refusal> {
     for index in 0..count {
         let number = frame(index).map_or(u64::MAX, |frame| frame.number().0);
         guest::write(guest::element::<u64>(array, u64::from(index)), &number)?;
@@ -144,7 +162,9 @@ fn status_frames(vcpu: &Vcpu, structure: u64) -> Answer {
     request.status = status_of(vcpu, "status frames query", &checked);
     if let Ok(target) = checked {
         let table = &target.grants.table;
-        tell(request.frame_list, request.nr_frames, |index| table.status_frame(index))?;
+        tell(request.frame_list, request.nr_frames, |index| {
+            table.status_frame(index)
+        })?;
     }
     guest::write(structure, &request)?;
     Ok(0)

@@ -26,12 +26,19 @@ pub fn handle(caller: &mut Caller<'_>, _: &mut Arguments) -> Answer {
     let [rax, r11, rcx, flags, rip, cs, wanted, rsp, ss] = frame;
     if cs & 3 == 3 {
         if vcpu.context.mode.load(Relaxed) & mode::NO_USER != 0 {
-            crash::domain(vcpu, registers, "`iret` to a user program without user page tables");
+            crash::domain(
+                vcpu,
+                registers,
+                "`iret` to a user program without user page tables",
+            );
             return Ok(registers.rax);
         }
         inject::enter_user(vcpu);
     }
-    if vcpu.domain.assists(xen_abi::xen::VMASST_TYPE_architectural_iopl) {
+    if vcpu
+        .domain
+        .assists(xen_abi::xen::VMASST_TYPE_architectural_iopl)
+    {
         vcpu.context.iopl.store((wanted >> 12) as u8 & 3, Relaxed);
     }
     registers.rip = rip;
@@ -42,7 +49,11 @@ pub fn handle(caller: &mut Caller<'_>, _: &mut Arguments) -> Answer {
     registers.rax = rax;
     // A return from a system call leaves these two as `sysret` does.
     let from_syscall = flags & xen_abi::arch_x86::VGCF_in_syscall != 0;
-    (registers.rcx, registers.r11) = if from_syscall { (rip, registers.rflags) } else { (rcx, r11) };
+    (registers.rcx, registers.r11) = if from_syscall {
+        (rip, registers.rflags)
+    } else {
+        (rcx, r11)
+    };
     registers.leave_by_iret();
     let masked = u8::from(wanted & rflags::IF == 0);
     vcpu.context.info().upcall_mask.store(masked, Relaxed);

@@ -5,8 +5,8 @@ use vocabulary::{DomainId, Errno, Refusal};
 use xen_abi::memory::{MachphysMapping, MemoryReservation};
 
 use super::memory::{exchange, maps, reservation};
-use crate::hypercall::{Answer, Arguments, Caller};
 use crate::domain::Domain;
+use crate::hypercall::{Answer, Arguments, Caller};
 use crate::{authority, guest};
 
 /// Bits of the operation's number that are its own; those above count extents done before a continuation.
@@ -24,9 +24,15 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         MemoryOp::PopulatePhysmap => reservation::populate(vcpu, arguments, structure, done),
         MemoryOp::Exchange => exchange::run(vcpu, arguments, structure),
         MemoryOp::MaximumRamPage => Ok(hw::m2p::frames().saturating_sub(1)),
-        MemoryOp::CurrentReservation => about(caller, structure, |domain| domain.pages.lock().total()),
-        MemoryOp::MaximumReservation => about(caller, structure, |domain| domain.pages.lock().max()),
-        MemoryOp::MaximumGpfn => about(caller, structure, |domain| maps::told_frames(domain).saturating_sub(1)),
+        MemoryOp::CurrentReservation => {
+            about(caller, structure, |domain| domain.pages.lock().total())
+        }
+        MemoryOp::MaximumReservation => {
+            about(caller, structure, |domain| domain.pages.lock().max())
+        }
+        MemoryOp::MaximumGpfn => about(caller, structure, |domain| {
+            maps::told_frames(domain).saturating_sub(1)
+        }),
         MemoryOp::MachphysMfnList => maps::machphys_frames(structure),
         MemoryOp::MemoryMap => maps::memory_map(vcpu, structure),
         MemoryOp::SetMemoryMap => maps::set_memory_map(vcpu, structure),
@@ -34,11 +40,14 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         MemoryOp::MachphysMapping => {
             let start = hw::paging::M2P_GUEST;
             let frames = hw::m2p::frames();
-            guest::write(structure, &MachphysMapping {
-                v_start: start,
-                v_end: start + frames * 8,
-                max_mfn: frames.saturating_sub(1),
-            })?;
+            guest::write(
+                structure,
+                &MachphysMapping {
+                    v_start: start,
+                    v_end: start + frames * 8,
+                    max_mfn: frames.saturating_sub(1),
+                },
+            )?;
             Ok(0)
         }
         MemoryOp::GetSharingFreedPages | MemoryOp::GetSharingSharedPages => {
@@ -58,7 +67,10 @@ fn about(caller: &Caller<'_>, handle: u64, ask: impl FnOnce(&Domain) -> u64) -> 
 /// Checks what all operations on extents check.
 pub fn check_extents(request: &MemoryReservation) -> Result<(), Refusal> {
     if u32::from(allocator::MAX_ORDER) < request.extent_order {
-        return Err(Refusal::new(Errno::EPERM, "extents are larger than the machine gives out"));
+        return Err(Refusal::new(
+            Errno::EPERM,
+            "extents are larger than the machine gives out",
+        ));
     }
     if request.nr_extents > u64::from(u32::MAX) >> OPERATION_BITS {
         return Err(Refusal::new(Errno::EINVAL, "too many extents for one call"));

@@ -32,7 +32,14 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     }
     let mut budget = Budget::new(BUDGET);
     let mut done = 0;
-    let result = apply_all(table_domain, targets.pages, requests, count, &mut done, &mut budget);
+    let result = apply_all(
+        table_domain,
+        targets.pages,
+        requests,
+        count,
+        &mut done,
+        &mut budget,
+    );
     if done_at != 0 {
         let total = done_before.wrapping_add(done);
         // What is done stands; a guest that gave no place for the count is not told.
@@ -50,7 +57,12 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
 }
 
 fn apply_all(
-    domain: &Domain, pages: DomainId, requests: u64, count: u32, done: &mut u32, budget: &mut Budget,
+    domain: &Domain,
+    pages: DomainId,
+    requests: u64,
+    count: u32,
+    done: &mut u32,
+    budget: &mut Budget,
 ) -> Result<(), Stop> {
     let mmu = machine::mmu();
     let mut paging = domain.paging.lock();

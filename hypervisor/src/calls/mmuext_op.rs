@@ -50,7 +50,12 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
 }
 
 fn apply_all(
-    vcpu: &Vcpu, domain: &Domain, requests: u64, count: u32, done: &mut u32, budget: &mut Budget,
+    vcpu: &Vcpu,
+    domain: &Domain,
+    requests: u64,
+    count: u32,
+    done: &mut u32,
+    budget: &mut Budget,
 ) -> Result<(), Stop> {
     let mmu = machine::mmu();
     while *done < count {
@@ -71,12 +76,19 @@ fn own(vcpu: &Vcpu, domain: &Domain) -> Result<(), Refusal> {
     if domain.id == vcpu.domain.id {
         Ok(())
     } else {
-        Err(Refusal::new(Errno::EPERM, "the operation concerns the caller itself only"))
+        Err(Refusal::new(
+            Errno::EPERM,
+            "the operation concerns the caller itself only",
+        ))
     }
 }
 
 fn apply(
-    vcpu: &Vcpu, domain: &Domain, operation: MmuextOp, request: &Request, budget: &mut Budget,
+    vcpu: &Vcpu,
+    domain: &Domain,
+    operation: MmuextOp,
+    request: &Request,
+    budget: &mut Budget,
 ) -> Result<(), Stop> {
     let mmu = machine::mmu();
     let (first, second) = (request.arg1, request.arg2);
@@ -132,22 +144,34 @@ fn do_flush(vcpu: &Vcpu, operation: MmuextOp, first: u64, second: u64) -> Result
         }
         MmuextOp::TlbFlushMulti | MmuextOp::InvlpgMulti => {
             if flush::vcpus(domain, second).is_err() {
-                return Err(Refusal::new(Errno::EINVAL, "the set of vCPUs to flush cannot be read"));
+                return Err(Refusal::new(
+                    Errno::EINVAL,
+                    "the set of vCPUs to flush cannot be read",
+                ));
             }
         }
         MmuextOp::TlbFlushAll | MmuextOp::InvlpgAll => flush::all(&domain.dirty),
         // Only a domain with device memory has a reason to write caches back.
         _ if !domain.privileged => {
-            return Err(Refusal::new(Errno::EACCES, "the domain has no device memory"));
+            return Err(Refusal::new(
+                Errno::EACCES,
+                "the domain has no device memory",
+            ));
         }
         _ => hw::cpu::write_back_caches(),
     }
     Ok(())
 }
 
-fn writable(domain: &Domain, frame: Mfn) -> Result<memory::WritableRef<'static, machine::Machine>, Refusal> {
+fn writable(
+    domain: &Domain,
+    frame: Mfn,
+) -> Result<memory::WritableRef<'static, machine::Machine>, Refusal> {
     let page = PageRef::acquire(machine::frames(), &machine::Machine, frame, domain.id)?;
-    page.writable().map_err(|refusal| Refusal { errno: Errno::EINVAL, ..refusal })
+    page.writable().map_err(|refusal| Refusal {
+        errno: Errno::EINVAL,
+        ..refusal
+    })
 }
 
 fn clear(domain: &Domain, frame: Mfn) -> Result<(), Refusal> {

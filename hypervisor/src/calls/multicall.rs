@@ -50,7 +50,10 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
 fn one(caller: &mut Caller<'_>, number: u64, arguments: &mut Arguments) -> Option<Answer> {
     // A batch in a batch, and calls that replace the frame, have no place in a batch.
     if number == MULTICALL {
-        return Some(hypercall::refuse(Errno::EINVAL, "a batch of calls in a batch of calls"));
+        return Some(hypercall::refuse(
+            Errno::EINVAL,
+            "a batch of calls in a batch of calls",
+        ));
     }
     if number == super::iret::NUMBER {
         return None;

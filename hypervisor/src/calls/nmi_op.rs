@@ -18,7 +18,12 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             if caller.vcpu.id.0 != 0 {
                 return refuse(Errno::EINVAL, "only the first vCPU takes NMIs this way");
             }
-            super::callback_op::set(caller.vcpu, CallbackType::Nmi, request.handler_address, true)?;
+            super::callback_op::set(
+                caller.vcpu,
+                CallbackType::Nmi,
+                request.handler_address,
+                true,
+            )?;
         }
         NmiOp::UnregisterCallback => caller.vcpu.context.nmi.entry.store(0, Relaxed),
     }

@@ -40,7 +40,10 @@ pub fn set(vcpu: &Vcpu, number: u32, value: u64) -> Refused<()> {
     };
     let value = match number {
         0..=3 if !copy::is_guest_range(value, 8) || !vocabulary::VirtAddr(value).is_canonical() => {
-            return refuse(Errno::EPERM, "a breakpoint lies outside the guest's address space");
+            return refuse(
+                Errno::EPERM,
+                "a breakpoint lies outside the guest's address space",
+            );
         }
         0..=3 => value,
         4 | 6 if value >> 32 != 0 => {
@@ -61,7 +64,10 @@ fn control(value: u64) -> Refused<u64> {
         return refuse(Errno::EINVAL, "the debug control has 32 bits");
     }
     if value & GENERAL_DETECT != 0 {
-        return refuse(Errno::EPERM, "the debug control register asks for what guests cannot have");
+        return refuse(
+            Errno::EPERM,
+            "the debug control register asks for what guests cannot have",
+        );
     }
     let enabled = (0..4).filter(|number| value >> (number * 2) & 3 != 0);
     for number in enabled {

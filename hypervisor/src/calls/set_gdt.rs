@@ -19,7 +19,10 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     let [list, entries, ..] = arguments.0;
     let entries = entries & 0xffff_ffff;
     if entries > MOST_ENTRIES {
-        return Ok(refused(Errno::EINVAL, "the GDT is larger than fourteen frames")?);
+        return Ok(refused(
+            Errno::EINVAL,
+            "the GDT is larger than fourteen frames",
+        )?);
     }
     let mut frames = ArrayVec::<Mfn, 14>::new();
     for index in 0..entries.div_ceil(512) {

@@ -10,9 +10,8 @@ use crate::hypercall::{refuse, Answer, Arguments, Caller};
 #[inline]
 pub fn handle(_: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     let [which, value, ..] = arguments.0;
-    let which = SegmentBase::from_number(which as u32).map_err(|_| {
-        Refusal::new(Errno::EINVAL, "there is no such segment base")
-    })?;
+    let which = SegmentBase::from_number(which as u32)
+        .map_err(|_| Refusal::new(Errno::EINVAL, "there is no such segment base"))?;
     if !matches!(which, SegmentBase::GsUserSelector) && !VirtAddr(value).is_canonical() {
         return refuse(Errno::EINVAL, "a segment base is not canonical");
     }

@@ -29,5 +29,7 @@ pub fn set(vcpu: &Vcpu, selector: u64, pointer: u64) {
     let bottom = pointer.wrapping_sub(LARGEST_FRAME);
     let is_guests = pointer >= LARGEST_FRAME && copy::is_guest_range(bottom, LARGEST_FRAME);
     vcpu.context.kernel_ss.store(selector & 0xffff | 3, Relaxed);
-    vcpu.context.kernel_sp.store(if is_guests { pointer } else { NO_STACK }, Relaxed);
+    vcpu.context
+        .kernel_sp
+        .store(if is_guests { pointer } else { NO_STACK }, Relaxed);
 }

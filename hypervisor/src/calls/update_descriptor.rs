@@ -9,10 +9,18 @@ use crate::machine;
 pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     let [address, descriptor, ..] = arguments.0;
     if address & 7 != 0 {
-        return refuse(Errno::EINVAL, "a descriptor's address is a multiple of eight");
+        return refuse(
+            Errno::EINVAL,
+            "a descriptor's address is a multiple of eight",
+        );
     }
     let address = MachineAddr(address);
     let mut paging = caller.vcpu.domain.paging.lock();
-    machine::mmu().update_descriptor(&mut paging, address.frame(), address.offset() >> 3, descriptor)?;
+    machine::mmu().update_descriptor(
+        &mut paging,
+        address.frame(),
+        address.offset() >> 3,
+        descriptor,
+    )?;
     Ok(0)
 }

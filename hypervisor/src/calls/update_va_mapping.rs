@@ -11,17 +11,31 @@ use crate::{flush, machine};
 #[inline]
 pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     let [address, value, flags, ..] = arguments.0;
-    update(caller, VirtAddr(address), value, flags, caller.vcpu.domain.id)
+    update(
+        caller,
+        VirtAddr(address),
+        value,
+        flags,
+        caller.vcpu.domain.id,
+    )
 }
 
 /// The same for a mapping of `owner`'s frame.
-pub fn update(caller: &Caller<'_>, address: VirtAddr, value: u64, flags: u64, owner: DomainId) -> Answer {
+pub fn update(
+    caller: &Caller<'_>,
+    address: VirtAddr,
+    value: u64,
+    flags: u64,
+    owner: DomainId,
+) -> Answer {
     let vcpu = caller.vcpu;
     let mmu = machine::mmu();
     {
         let paging = vcpu.domain.paging.lock();
         let Some(slot) = mmu.locate(&paging, vcpu.kernel_base(), address) else {
-            return Err(Refusal::new(Errno::EINVAL, "the address has no bottom-level table").into());
+            return Err(
+                Refusal::new(Errno::EINVAL, "the address has no bottom-level table").into(),
+            );
         };
         mmu.update_mapping(slot, value, owner)?;
     }

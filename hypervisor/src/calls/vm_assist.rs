@@ -19,7 +19,12 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     match command as u32 {
         abi::VMASST_CMD_enable => assists.fetch_or(bit, AcqRel),
         abi::VMASST_CMD_disable => assists.fetch_and(!bit, AcqRel),
-        _ => return refuse(Errno::ENOSYS, "assists are enabled or disabled, nothing else"),
+        _ => {
+            return refuse(
+                Errno::ENOSYS,
+                "assists are enabled or disabled, nothing else",
+            )
+        }
     };
     Ok(0)
 }

@@ -73,7 +73,10 @@ fn compile_info(to: u64) -> Refused<()> {
 fn features(vcpu: &Vcpu, to: u64) -> Refused<()> {
     let mut info = guest::read::<FeatureInfo>(to)?;
     if info.submap_idx != 0 {
-        return Err(Refusal::new(Errno::EINVAL, "features are the first 32 only"));
+        return Err(Refusal::new(
+            Errno::EINVAL,
+            "features are the first 32 only",
+        ));
     }
     let mut bits = kernel_image::Features::PV_DOM0;
     if !vcpu.domain.privileged {
@@ -104,6 +107,9 @@ fn build_id(to: u64) -> Answer {
     if (room as usize) < id.len() {
         return refuse(Errno::ENOBUFS, "the build identifier needs more room");
     }
-    guest::write_bytes(to.wrapping_add(BuildId::new_zeroed().as_bytes().len() as u64), id)?;
+    guest::write_bytes(
+        to.wrapping_add(BuildId::new_zeroed().as_bytes().len() as u64),
+        id,
+    )?;
     Ok(id.len() as u64)
 }

@@ -20,7 +20,11 @@ struct Typed {
     length: usize,
 }
 
-static TYPED: SpinLock<Typed, { levels::CONSOLE }> = SpinLock::new(Typed { bytes: [0; SIZE], head: 0, length: 0 });
+static TYPED: SpinLock<Typed, { levels::CONSOLE }> = SpinLock::new(Typed {
+    bytes: [0; SIZE],
+    head: 0,
+    length: 0,
+});
 static TO_HYPERVISOR: AtomicBool = AtomicBool::new(false);
 static SWITCHES: AtomicU8 = AtomicU8::new(0);
 static LINE: AtomicU32 = AtomicU32::new(NO_LINE);
@@ -45,7 +49,10 @@ pub fn take_interrupts() {
         super::enable_port_interrupts();
     } else {
         LINE.store(NO_LINE, Relaxed);
-        crate::log!(Warning, "the serial port's interrupt {line} cannot be routed: no input");
+        crate::log!(
+            Warning,
+            "the serial port's interrupt {line} cannot be routed: no input"
+        );
     }
 }
 
@@ -83,9 +90,15 @@ fn pass_on(byte: u8) {
 
 fn toggle(byte: u8) {
     let hypervisor = !TO_HYPERVISOR.fetch_xor(true, Relaxed);
-    let now = if hypervisor { "the hypervisor (h for help)" } else { "dom0" };
+    let now = if hypervisor {
+        "the hypervisor (h for help)"
+    } else {
+        "dom0"
+    };
     let key = char::from(byte | 0x40).to_ascii_lowercase();
-    super::print(format_args!("(XEN) input now goes to {now}; type Ctrl-{key} three times to switch back\n"));
+    super::print(format_args!(
+        "(XEN) input now goes to {now}; type Ctrl-{key} three times to switch back\n"
+    ));
 }
 
 fn for_dom0(byte: u8) {

@@ -24,7 +24,10 @@ pub fn give(domain: &Arc<Domain>, frames: &mut Frames, pages: u64) -> Refused<()
         while 1u64 << order > pages - pfn {
             order -= 1;
         }
-        let request = Request { contents: Contents::Overwritten, ..Request::of_order(order) };
+        let request = Request {
+            contents: Contents::Overwritten,
+            ..Request::of_order(order)
+        };
         let Ok(allocation) = machine::take(request) else {
             if order == 0 {
                 return refuse(Errno::ENOMEM, "memory ran out while dom0 was built");
@@ -39,7 +42,9 @@ pub fn give(domain: &Arc<Domain>, frames: &mut Frames, pages: u64) -> Refused<()
             list.insert(table, frame)?;
             hw::m2p::set(frame, pfn + number as u64);
         }
-        frames.chunks.push((pfn, allocation.first, allocation.frames));
+        frames
+            .chunks
+            .push((pfn, allocation.first, allocation.frames));
         pfn += allocation.frames;
     }
     Ok(())
@@ -105,7 +110,11 @@ pub fn write_p2m(frames: &Frames, layout: &Layout, pages: u64) {
         let window = Window::open(frames.of(layout.p2m_pfn + page));
         for (index, word) in window.words().iter().enumerate() {
             let pfn = page * 512 + index as u64;
-            let value = if pfn < pages { frames.of(pfn).0 } else { u64::MAX };
+            let value = if pfn < pages {
+                frames.of(pfn).0
+            } else {
+                u64::MAX
+            };
             word.store(value, Relaxed);
         }
     }

@@ -96,8 +96,9 @@ pub fn build(boot: &BootInfo, options: &Options<'_>) -> Result<Arc<Domain>, Buil
             None => {
                 let bytes = container.unpacked_bytes();
                 let frames = (bytes as u64).div_ceil(4096);
-                let first = machine::take_adjacent(frames)
-                    .map_err(|_| BuildError::NoRoom { needed: bytes as u64 >> 20 })?;
+                let first = machine::take_adjacent(frames).map_err(|_| BuildError::NoRoom {
+                    needed: bytes as u64 >> 20,
+                })?;
                 let result = window::with_bytes_mut(first.address().0, bytes, |buffer| {
                     let elf = container.unpack(buffer)?;
                     begin(elf, boot, options, module_frames + frames)
@@ -122,15 +123,27 @@ struct Begun {
 
 /// Plans the domain's memory and loads kernel and initramfs into the first part of it. `soon_free` frames hold what
 /// is loaded from; they become the domain's too, when they are free.
-fn begin(elf: &[u8], boot: &BootInfo, options: &Options<'_>, soon_free: u64) -> Result<Begun, BuildError> {
+fn begin(
+    elf: &[u8],
+    boot: &BootInfo,
+    options: &Options<'_>,
+    soon_free: u64,
+) -> Result<Begun, BuildError> {
     let kernel = examine(elf, Features::PV_DOM0)?;
     let initramfs = boot.modules.get(1).map_or(0, Module::len);
     let free = machine::free_frames();
     let available = ((free + soon_free) << 12).saturating_sub(memory::RESERVE);
-    let plan = options.dom0_memory.plan(host_bytes(boot), available).map_err(BuildError::Memory)?;
+    let plan = options
+        .dom0_memory
+        .plan(host_bytes(boot), available)
+        .map_err(BuildError::Memory)?;
     let pages = plan.initial >> 12;
-    let too_small = |needed: u64, given: u64| BuildError::TooSmall { needed: needed >> 8, given: given >> 8 };
-    let layout = Layout::plan(&kernel, pages, initramfs).map_err(|needed| too_small(needed, pages))?;
+    let too_small = |needed: u64, given: u64| BuildError::TooSmall {
+        needed: needed >> 8,
+        given: given >> 8,
+    };
+    let layout =
+        Layout::plan(&kernel, pages, initramfs).map_err(|needed| too_small(needed, pages))?;
     let now = pages.min(free.saturating_sub(memory::RESERVE >> 12));
     if layout.frames > now {
         return Err(too_small(layout.frames + soon_free, now));
@@ -139,19 +152,35 @@ fn begin(elf: &[u8], boot: &BootInfo, options: &Options<'_>, soon_free: u64) -> 
     let most = plan.maximum.map_or(pages, |bytes| bytes >> 12);
     let domain = Domain::create(DomainId(0), true, count, most.max(pages))?;
     domains::insert(Arc::clone(&domain));
-    crate::log!(Info, "dom0: {} MiB in {pages} frames, {count} vCPUs", pages >> 8);
+    crate::log!(
+        Info,
+        "dom0: {} MiB in {pages} frames, {count} vCPUs",
+        pages >> 8
+    );
     let mut frames = Frames::default();
     memory::give(&domain, &mut frames, now)?;
     memory::load_segments(&kernel, &frames);
     if let Some(module) = boot.modules.get(1) {
         memory::copy_module(module, &frames, layout.module_pfn);
     }
-    Ok(Begun { domain, frames, layout, pages, entry: kernel.entry })
+    Ok(Begun {
+        domain,
+        frames,
+        layout,
+        pages,
+        entry: kernel.entry,
+    })
 }
 
 /// Gives the domain the rest of its memory, its tables and its vCPUs.
 fn finish(begun: Begun, boot: &BootInfo, options: &Options<'_>) -> Result<Arc<Domain>, BuildError> {
-    let Begun { domain, mut frames, layout, pages, entry } = begun;
+    let Begun {
+        domain,
+        mut frames,
+        layout,
+        pages,
+        entry,
+    } = begun;
     memory::give(&domain, &mut frames, pages)?;
     memory::write_p2m(&frames, &layout, pages);
     let root = tables::build(&layout, &frames);
@@ -171,13 +200,18 @@ pub struct Frames {
 impl Frames {
     /// How many there are.
     pub fn count(&self) -> u64 {
-        self.chunks.last().map_or(0, |&(first, _, count)| first + count)
+        self.chunks
+            .last()
+            .map_or(0, |&(first, _, count)| first + count)
     }
 
     /// The frame behind `pfn`; every pfn of the domain has one.
     pub fn of(&self, pfn: u64) -> Mfn {
         let after = self.chunks.partition_point(|&(first, _, _)| first <= pfn);
-        match after.checked_sub(1).and_then(|index| self.chunks.get(index)) {
+        match after
+            .checked_sub(1)
+            .and_then(|index| self.chunks.get(index))
+        {
             Some(&(first, frame, count)) if pfn - first < count => frame.plus(pfn - first),
             _ => Mfn::INVALID,
         }

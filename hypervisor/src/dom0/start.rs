@@ -10,8 +10,8 @@ use hw::window::Window;
 use memory::{Budget, Level, Stop};
 use vocabulary::{Errno, Mfn, Refusal, Refused, VcpuId, VirtAddr};
 use xen_abi::start_info::{
-    Dom0VgaConsoleInfo, StartInfo, StartInfoConsoleDom0, SIF_INITDOMAIN, SIF_MOD_START_PFN, SIF_PRIVILEGED,
-    SIF_VIRT_P2M_4TOOLS,
+    Dom0VgaConsoleInfo, StartInfo, StartInfoConsoleDom0, SIF_INITDOMAIN, SIF_MOD_START_PFN,
+    SIF_PRIVILEGED, SIF_VIRT_P2M_4TOOLS,
 };
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -42,8 +42,14 @@ pub fn write_info(domain: &Domain, layout: &Layout, frames: &Frames, boot: &Boot
             info.mod_start = layout.base + (layout.module_pfn << 12);
         }
     }
-    let line = boot.modules.first().map_or(&[][..], |module| module.string.as_bytes());
-    fill_text(&mut info.cmd_line, options::arguments(line, Some(boot.loader.as_bytes())));
+    let line = boot
+        .modules
+        .first()
+        .map_or(&[][..], |module| module.string.as_bytes());
+    fill_text(
+        &mut info.cmd_line,
+        options::arguments(line, Some(boot.loader.as_bytes())),
+    );
     let window = Window::open(frames.of(layout.pfn(layout.start_info)));
     window.clear();
     if let Some(screen) = screen(boot) {
@@ -69,7 +75,9 @@ fn fill_text(field: &mut [u8], text: &[u8]) {
 }
 
 fn screen(boot: &BootInfo) -> Option<Dom0VgaConsoleInfo> {
-    let Video::Text { columns, rows } = boot.video else { return None };
+    let Video::Text { columns, rows } = boot.video else {
+        return None;
+    };
     let mut screen = Dom0VgaConsoleInfo::new_zeroed();
     screen.video_type = 3;
     // Font height, cursor column and row, rows, columns: five half words.
@@ -78,7 +86,12 @@ fn screen(boot: &BootInfo) -> Option<Dom0VgaConsoleInfo> {
 }
 
 /// Makes the tables the kernel's own and starts its first vCPU at `entry`.
-pub fn first_vcpu(domain: &Arc<Domain>, entry: VirtAddr, layout: &Layout, root: Mfn) -> Refused<()> {
+pub fn first_vcpu(
+    domain: &Arc<Domain>,
+    entry: VirtAddr,
+    layout: &Layout,
+    root: Mfn,
+) -> Refused<()> {
     let Some(vcpu) = domain.vcpu(VcpuId(0)) else {
         return Err(Refusal::new(Errno::EINVAL, "dom0 has no vCPU"));
     };
@@ -87,10 +100,12 @@ pub fn first_vcpu(domain: &Arc<Domain>, entry: VirtAddr, layout: &Layout, root: 
     let mut paging = domain.paging.lock();
     paging.allow_cache_control(true);
     let pinned = mmu.pin(&mut paging, root, Level::L4, &mut budget);
-    pinned.and_then(|()| mmu.take_base(&mut paging, root, &mut budget)).map_err(|stop| match stop {
-        Stop::Refused(refusal) => refusal,
-        Stop::Again => Refusal::new(Errno::EINVAL, "an unlimited budget ran out"),
-    })?;
+    pinned
+        .and_then(|()| mmu.take_base(&mut paging, root, &mut budget))
+        .map_err(|stop| match stop {
+            Stop::Refused(refusal) => refusal,
+            Stop::Again => Refusal::new(Errno::EINVAL, "an unlimited budget ran out"),
+        })?;
     drop(paging);
     vcpu.bases.kernel.store(root.0, Relaxed);
     vcpu.context.kernel_cr3.store(root.address().0, Relaxed);

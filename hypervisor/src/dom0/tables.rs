@@ -32,18 +32,32 @@ impl Pool<'_> {
 
 /// Builds the tables and answers the top-level one.
 pub fn build(layout: &Layout, frames: &Frames) -> Mfn {
-    let mut pool = Pool { layout, frames, used: 0 };
+    let mut pool = Pool {
+        layout,
+        frames,
+        used: 0,
+    };
     let root = pool.take();
     let (first, last) = (layout.tables, layout.tables + (layout.table_count << 12));
     for page in 0..(layout.end - layout.base) >> 12 {
         let address = layout.base + (page << 12);
         // A frame that is a page table is never writable.
-        let access = if (first..last).contains(&address) { PAGE & !WRITE } else { PAGE };
+        let access = if (first..last).contains(&address) {
+            PAGE & !WRITE
+        } else {
+            PAGE
+        };
         map(&mut pool, root, address, frames.of(page), access);
     }
     if layout.p2m_apart {
         for page in 0..layout.p2m_frames {
-            map(&mut pool, root, layout.p2m + (page << 12), frames.of(layout.p2m_pfn + page), PAGE);
+            map(
+                &mut pool,
+                root,
+                layout.p2m + (page << 12),
+                frames.of(layout.p2m_pfn + page),
+                PAGE,
+            );
         }
     }
     // What the plan counted too many stays an empty page of zeroes.
@@ -58,14 +72,19 @@ fn map(pool: &mut Pool<'_>, root: Mfn, address: u64, target: Mfn, access: u64) {
     for level in (1..=3u32).rev() {
         let index = (address >> (12 + 9 * level) & 0x1ff) as usize;
         let window = Window::open(table);
-        let Some(entry) = window.words().get(index) else { return };
+        let Some(entry) = window.words().get(index) else {
+            return;
+        };
         if entry.load(Relaxed) & PRESENT == 0 {
             let fresh = pool.take();
             entry.store(fresh.address().0 | TABLE, Relaxed);
         }
         table = frame(entry.load(Relaxed));
     }
-    if let Some(entry) = Window::open(table).words().get((address >> 12 & 0x1ff) as usize) {
+    if let Some(entry) = Window::open(table)
+        .words()
+        .get((address >> 12 & 0x1ff) as usize)
+    {
         entry.store(target.address().0 | access, Relaxed);
     }
 }

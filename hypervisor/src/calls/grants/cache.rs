@@ -13,7 +13,9 @@ use crate::vcpu::Vcpu;
 
 /// Flushes for each structure, up to the first that is refused.
 pub fn run(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
-    each::<Request>(arguments, count, |at| flush(vcpu, &guest::read::<Request>(at)?))
+    each::<Request>(arguments, count, |at| {
+        flush(vcpu, &guest::read::<Request>(at)?)
+    })
 }
 
 fn flush(vcpu: &Vcpu, request: &Request) -> Refused<()> {
@@ -31,7 +33,10 @@ fn flush(vcpu: &Vcpu, request: &Request) -> Refused<()> {
     let frame = MachineAddr(request.a).frame();
     let held = hold(vcpu, frame)?;
     if request.op & GNTTAB_CACHE_CLEAN == 0 {
-        return refuse(Errno::EOPNOTSUPP, "cache lines are not discarded without being written back");
+        return refuse(
+            Errno::EOPNOTSUPP,
+            "cache lines are not discarded without being written back",
+        );
     }
     Window::open(frame).write_back(offset, length);
     drop(held);
@@ -48,7 +53,10 @@ fn hold(vcpu: &Vcpu, frame: Mfn) -> Refused<PageRef<'static, Machine>> {
         return refuse(Errno::EPERM, "the frame is no domain's");
     }
     if owner != vcpu.domain.id && !has_mapped(vcpu, frame) {
-        return refuse(Errno::EINVAL, "the frame is another domain's and not mapped by a grant");
+        return refuse(
+            Errno::EINVAL,
+            "the frame is another domain's and not mapped by a grant",
+        );
     }
     PageRef::acquire(machine::frames(), &Machine, frame, owner)
 }
@@ -58,7 +66,10 @@ fn has_mapped(vcpu: &Vcpu, frame: Mfn) -> bool {
     let borrowed = &vcpu.domain.grants.borrowed;
     let mut from = 0;
     while let Some((number, handle)) = borrowed.next_mapping(from) {
-        if borrowed.mapping(handle).is_ok_and(|mapping| mapping.frame == frame) {
+        if borrowed
+            .mapping(handle)
+            .is_ok_and(|mapping| mapping.frame == frame)
+        {
             return true;
         }
         from = number + 1;

@@ -42,7 +42,13 @@ fn copy(vcpu: &Vcpu, lenders: &mut Lenders, request: &Request) -> Granted<()> {
     let side = |lenders: &mut Lenders, end: &GnttabCopyPtr, flag: u16, write: bool| {
         let by_grant = request.flags & flag != 0;
         let domain = named(vcpu, lenders, DomainId(end.domid), by_grant)?;
-        Ok(Side { domain, by_grant, word: end.u, offset: end.offset, write })
+        Ok(Side {
+            domain,
+            by_grant,
+            word: end.u,
+            offset: end.offset,
+            write,
+        })
     };
     let source = side(lenders, &request.source, abi::GNTCOPY_source_gref, false)?;
     let target = side(lenders, &request.dest, abi::GNTCOPY_dest_gref, true)?;
@@ -51,7 +57,10 @@ fn copy(vcpu: &Vcpu, lenders: &mut Lenders, request: &Request) -> Granted<()> {
         with_page(vcpu, &target, |to, writable| {
             for offset in [source.offset, target.offset] {
                 if usize::from(offset) + usize::from(length) > PAGE_SIZE {
-                    return deny(Status::BadCopyArgument, "a grant copy crosses the end of a page");
+                    return deny(
+                        Status::BadCopyArgument,
+                        "a grant copy crosses the end of a page",
+                    );
                 }
             }
             if let Some(pin) = readable {
@@ -61,7 +70,12 @@ fn copy(vcpu: &Vcpu, lenders: &mut Lenders, request: &Request) -> Granted<()> {
                 pin.check(target.offset, length)?;
             }
             let (from_offset, to_offset) = (usize::from(source.offset), usize::from(target.offset));
-            Window::open(to).copy_part(to_offset, &Window::open(from), from_offset, usize::from(length));
+            Window::open(to).copy_part(
+                to_offset,
+                &Window::open(from),
+                from_offset,
+                usize::from(length),
+            );
             Ok(())
         })
     })
@@ -77,13 +91,18 @@ fn named(vcpu: &Vcpu, lenders: &mut Lenders, id: DomainId, by_grant: bool) -> Gr
     if by_grant {
         Ok(domain)
     } else {
-        deny(Status::PermissionDenied, "only the caller's own frames are copied without a grant")
+        deny(
+            Status::PermissionDenied,
+            "only the caller's own frames are copied without a grant",
+        )
     }
 }
 
 /// Runs `work` with a side's frame, which is held as long, and with the grant it came from.
 fn with_page(
-    vcpu: &Vcpu, side: &Side, work: impl FnOnce(Mfn, Option<&CopyPin<'_, GrantFrame>>) -> Granted<()>,
+    vcpu: &Vcpu,
+    side: &Side,
+    work: impl FnOnce(Mfn, Option<&CopyPin<'_, GrantFrame>>) -> Granted<()>,
 ) -> Granted<()> {
     let own = vcpu.domain.id;
     if !side.by_grant {
@@ -95,11 +114,19 @@ fn with_page(
     }
     // The reference is the low half of the word that would be a frame.
     let reference = GrantRef(side.word as u32);
-    match side.domain.grants.table.begin_copy(own, reference, side.write)? {
+    match side
+        .domain
+        .grants
+        .table
+        .begin_copy(own, reference, side.write)?
+    {
         CopyAccess::Direct(pin) => with_granted(&pin, side.write, work),
         CopyAccess::Transitive(through) => {
             let Ok(lender) = Lenders::default().find(through.lender()) else {
-                return deny(Status::General, "a transitive grant names a domain that does not exist");
+                return deny(
+                    Status::General,
+                    "a transitive grant names a domain that does not exist",
+                );
             };
             let pin = through.resolve(&lender.grants.table)?;
             with_granted(&pin, side.write, work)
@@ -108,7 +135,8 @@ fn with_page(
 }
 
 fn with_granted(
-    pin: &CopyPin<'_, GrantFrame>, write: bool,
+    pin: &CopyPin<'_, GrantFrame>,
+    write: bool,
     work: impl FnOnce(Mfn, Option<&CopyPin<'_, GrantFrame>>) -> Granted<()>,
 ) -> Granted<()> {
     let frame = pin.machine().unwrap_or(Mfn(pin.frame().0));

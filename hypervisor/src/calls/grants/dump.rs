@@ -24,7 +24,10 @@ pub fn run(vcpu: &Vcpu, structure: u64) -> Answer {
 
 fn dump(vcpu: &Vcpu, id: DomainId) -> Granted<()> {
     if authority::control(vcpu).is_err() {
-        return deny(Status::PermissionDenied, "only the control domain prints on the console");
+        return deny(
+            Status::PermissionDenied,
+            "only the control domain prints on the console",
+        );
     }
     if id == DomainId::SELF {
         show(&vcpu.domain);
@@ -39,18 +42,27 @@ pub fn show(domain: &Domain) {
     let table = &domain.grants.table;
     print(format_args!(
         "(XEN) domain {}: grant table of version {}, {} of at most {} frames\n",
-        domain.id, table.version().number(), table.frame_count(), table.max_frames()
+        domain.id,
+        table.version().number(),
+        table.frame_count(),
+        table.max_frames()
     ));
     let in_use = core::iter::successors(table.next_pinned(GrantRef(0)), |last| {
         table.next_pinned(GrantRef(last.0.checked_add(1)?))
     });
     for reference in in_use.take(MOST_LINES) {
-        print(format_args!("(XEN)   lends: reference {reference} is in use\n"));
+        print(format_args!(
+            "(XEN)   lends: reference {reference} is in use\n"
+        ));
     }
     let borrowed = &domain.grants.borrowed;
-    let mappings = core::iter::successors(borrowed.next_mapping(0), |last| borrowed.next_mapping(last.0 + 1));
+    let mappings = core::iter::successors(borrowed.next_mapping(0), |last| {
+        borrowed.next_mapping(last.0 + 1)
+    });
     for (_, handle) in mappings.take(MOST_LINES) {
-        let Ok(mapping) = borrowed.mapping(handle) else { continue };
+        let Ok(mapping) = borrowed.mapping(handle) else {
+            continue;
+        };
         print(format_args!(
             "(XEN)   has mapped: handle {:#x}, reference {} of domain {}, frame {:x}{}{}{}\n",
             handle.0,

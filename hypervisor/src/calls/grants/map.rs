@@ -42,17 +42,27 @@ fn map(vcpu: &Vcpu, lenders: &mut Lenders, request: &Request) -> Granted<(GrantH
         by_entry: has(abi::GNTMAP_contains_pte),
     };
     if !wish.host && !wish.device {
-        return deny(Status::BadReference, "a grant is mapped for the host or for devices");
+        return deny(
+            Status::BadReference,
+            "a grant is mapped for the host or for devices",
+        );
     }
     let lender = lenders.find(DomainId(request.dom))?;
     let own = &vcpu.domain;
-    let pending = lender.grants.table.begin_map(&own.grants.borrowed, vcpu.id, wish)?;
+    let pending = lender
+        .grants
+        .table
+        .begin_map(&own.grants.borrowed, vcpu.id, wish)?;
     let grant = pending.grant();
     // The domain is PV: the lender names machine frames.
     let frame = grant.machine.unwrap_or(Mfn(grant.frame.0));
     let hold = |grant: &Grant| Held::take(frame, grant.owner, own.id, grant.writable);
     // A device's mapping holds references of its own, though without an I/O MMU nothing maps.
-    let for_device = if wish.device { Some(hold(&grant)?) } else { None };
+    let for_device = if wish.device {
+        Some(hold(&grant)?)
+    } else {
+        None
+    };
     if wish.host {
         place(vcpu, request, frame, hold(&grant)?)?;
     }
@@ -86,6 +96,9 @@ fn place(vcpu: &Vcpu, request: &Request, frame: Mfn, held: Held) -> Granted<()> 
             held.keep();
             Ok(())
         }
-        Err(refusal) => Err(Denied { status: Status::General, rule: refusal.rule }),
+        Err(refusal) => Err(Denied {
+            status: Status::General,
+            rule: refusal.rule,
+        }),
     }
 }

@@ -45,11 +45,20 @@ pub fn status_of<T>(vcpu: &Vcpu, what: &str, result: &Granted<T>) -> i16 {
 #[cold]
 fn tell(vcpu: &Vcpu, what: &str, denied: &Denied) {
     let (domain, number) = (vcpu.domain.id, denied.status.number());
-    crate::guest_log!(Debug, "d{domain}v{}: grant {what} refused: {} ({number})", vcpu.id, denied.rule);
+    crate::guest_log!(
+        Debug,
+        "d{domain}v{}: grant {what} refused: {} ({number})",
+        vcpu.id,
+        denied.rule
+    );
 }
 
 /// Runs `one` on the addresses of the call's structures of type `T`, a batch at a time.
-pub fn each<T>(arguments: &mut Arguments, count: u32, mut one: impl FnMut(u64) -> Refused<()>) -> Answer {
+pub fn each<T>(
+    arguments: &mut Arguments,
+    count: u32,
+    mut one: impl FnMut(u64) -> Refused<()>,
+) -> Answer {
     let structures = arguments.get(1);
     let done = count.min(BATCH);
     for index in 0..done {
@@ -101,13 +110,23 @@ impl Held {
     /// References a frame of `owner`, which `user` is going to map. `BadPage`: it is not the owner's.
     /// `General`: it is to be written and is a page table or holds descriptors.
     pub fn take(frame: Mfn, owner: DomainId, user: DomainId, write: bool) -> Granted<Self> {
-        let acquire = if owner == user { PageRef::acquire } else { PageRef::acquire_foreign };
-        let page = acquire(machine::frames(), &Machine, frame, owner)
-            .map_err(|refusal| Denied { status: Status::BadPage, rule: refusal.rule })?;
+        let acquire = if owner == user {
+            PageRef::acquire
+        } else {
+            PageRef::acquire_foreign
+        };
+        let page =
+            acquire(machine::frames(), &Machine, frame, owner).map_err(|refusal| Denied {
+                status: Status::BadPage,
+                rule: refusal.rule,
+            })?;
         if !write {
             return Ok(Self::Read(page));
         }
-        let page = page.writable().map_err(|refusal| Denied { status: Status::General, rule: refusal.rule })?;
+        let page = page.writable().map_err(|refusal| Denied {
+            status: Status::General,
+            rule: refusal.rule,
+        })?;
         Ok(Self::Write(page))
     }
 
@@ -131,14 +150,23 @@ impl Held {
 
 /// The page-table entry that a host address names: the entry that maps the virtual address, or, `by_entry`, the
 /// one at the machine address. `General` where there is none.
-pub fn slot<'p>(vcpu: &Vcpu, paging: &'p Paging, address: u64, by_entry: bool) -> Granted<L1Slot<'p>> {
+pub fn slot<'p>(
+    vcpu: &Vcpu,
+    paging: &'p Paging,
+    address: u64,
+    by_entry: bool,
+) -> Granted<L1Slot<'p>> {
     let mmu = machine::mmu();
     let found = if by_entry {
         let address = MachineAddr(address);
         if address.0 & 7 != 0 {
-            return deny(Status::General, "the address of a page-table entry is not aligned");
+            return deny(
+                Status::General,
+                "the address of a page-table entry is not aligned",
+            );
         }
-        mmu.l1_slot(paging, address.frame(), address.offset() >> 3).ok()
+        mmu.l1_slot(paging, address.frame(), address.offset() >> 3)
+            .ok()
     } else {
         mmu.locate(paging, vcpu.kernel_base(), VirtAddr(address))
     };

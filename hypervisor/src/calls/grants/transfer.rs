@@ -20,7 +20,11 @@ pub fn run(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
     let mut lenders = Lenders::default();
     each::<Request>(arguments, count, |at| {
         let request = guest::read::<Request>(at)?;
-        let status = status_of(vcpu, "transfer", &transfer(&vcpu.domain, &mut lenders, &request));
+        let status = status_of(
+            vcpu,
+            "transfer",
+            &transfer(&vcpu.domain, &mut lenders, &request),
+        );
         guest::write(at.wrapping_add(STATUS), &status)
     })
 }
@@ -29,7 +33,10 @@ pub fn run(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
 /// its owner by whatever fails but `BadPage`.
 fn transfer(sender: &Domain, lenders: &mut Lenders, request: &Request) -> Granted<()> {
     let Ok(frame) = take(sender, Mfn(request.mfn)) else {
-        return deny(Status::BadPage, "the frame is not the caller's, or is in use");
+        return deny(
+            Status::BadPage,
+            "the frame is not the caller's, or is in use",
+        );
     };
     let given = give(sender.id, lenders, request, frame);
     if given.is_err() {
@@ -52,8 +59,14 @@ fn take(domain: &Domain, frame: Mfn) -> Refused<Mfn> {
 fn give(sender: DomainId, lenders: &mut Lenders, request: &Request, frame: Mfn) -> Granted<()> {
     let receiver = lenders.find(DomainId(request.domid))?;
     let reference = GrantRef(request.grant_ref);
-    let pin = match receiver.grants.table.begin_transfer(sender, reference, Some(Gfn(frame.0))) {
-        Err(denied) if denied.status == Status::BadReference => return deny(Status::General, denied.rule),
+    let pin = match receiver
+        .grants
+        .table
+        .begin_transfer(sender, reference, Some(Gfn(frame.0)))
+    {
+        Err(denied) if denied.status == Status::BadReference => {
+            return deny(Status::General, denied.rule)
+        }
         other => other?,
     };
     if add(&receiver, frame).is_err() {

@@ -56,7 +56,12 @@ impl Request for GnttabUnmapAndReplace {
     const STATUS: usize = offset_of!(Self, status);
 
     fn wish(&self) -> Wish {
-        Wish { handle: GrantHandle(self.handle), host: self.host_addr, replacement: self.new_addr, device: 0 }
+        Wish {
+            handle: GrantHandle(self.handle),
+            host: self.host_addr,
+            replacement: self.new_addr,
+            device: 0,
+        }
     }
 }
 
@@ -84,7 +89,9 @@ pub fn run<T: Request>(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> An
 fn unmap_one<'a, T: Request>(vcpu: &'a Vcpu, at: u64, gone: &mut Gone<'a>) -> Refused<()> {
     let wish = guest::read::<T>(at)?.wish();
     let mut destroyed = destroy(vcpu, &wish);
-    let busy = destroyed.as_ref().is_err_and(|denied| denied.status == Status::BadHandle);
+    let busy = destroyed
+        .as_ref()
+        .is_err_and(|denied| denied.status == Status::BadHandle);
     if busy && !gone.is_empty() {
         // Perhaps the batch has the other half of the same mapping (host, devices) in hand: finish it first.
         give_back(vcpu, gone.take());
@@ -104,7 +111,10 @@ fn destroy<'a>(vcpu: &'a Vcpu, wish: &Wish) -> Granted<Unmapping<'a>> {
     let unmapping = borrowed.begin_unmap(vcpu.id, wish.handle, wish.host != 0, wish.device != 0)?;
     let mapping = unmapping.mapping();
     if unmapping.device() && wish.device != mapping.frame.address().0 {
-        return deny(Status::BadDeviceAddress, "the device address is not that of the mapping");
+        return deny(
+            Status::BadDeviceAddress,
+            "the device address is not that of the mapping",
+        );
     }
     if unmapping.host() {
         take_away(vcpu, wish, &mapping)?;
@@ -120,9 +130,14 @@ fn take_away(vcpu: &Vcpu, wish: &Wish, mapping: &Mapping) -> Granted<()> {
     // The rights must be the grant's as well: a mapping through another grant of the same page stays
     // accounted as what it is.
     let entry = mmu.entry_at(place);
-    let is_it = entry & PRESENT != 0 && frame(entry) == mapping.frame && (entry & WRITE != 0) == mapping.writable;
+    let is_it = entry & PRESENT != 0
+        && frame(entry) == mapping.frame
+        && (entry & WRITE != 0) == mapping.writable;
     if !is_it {
-        return deny(Status::General, "the host address does not map the granted frame so");
+        return deny(
+            Status::General,
+            "the host address does not map the granted frame so",
+        );
     }
     if wish.replacement == 0 {
         let _ = mmu.unmap_grant(place, mapping.frame, 0);
@@ -137,16 +152,28 @@ fn take_away(vcpu: &Vcpu, wish: &Wish, mapping: &Mapping) -> Granted<()> {
 
 /// The entry that a replacement comes from.
 fn replacement<'p>(
-    vcpu: &Vcpu, paging: &'p Paging, wish: &Wish, mapping: &Mapping, place: L1Slot<'_>,
+    vcpu: &Vcpu,
+    paging: &'p Paging,
+    wish: &Wish,
+    mapping: &Mapping,
+    place: L1Slot<'_>,
 ) -> Granted<L1Slot<'p>> {
     if mapping.by_entry {
-        return deny(Status::General, "a mapping named by its page-table entry cannot be replaced");
+        return deny(
+            Status::General,
+            "a mapping named by its page-table entry cannot be replaced",
+        );
     }
     let found = machine::mmu().locate(paging, vcpu.kernel_base(), VirtAddr(wish.replacement));
     match found {
-        Some(source) if (source.table(), source.index()) != (place.table(), place.index()) => Ok(source),
+        Some(source) if (source.table(), source.index()) != (place.table(), place.index()) => {
+            Ok(source)
+        }
         Some(_) => deny(Status::General, "a mapping cannot be replaced by itself"),
-        None => deny(Status::General, "the replacement's address has no page-table entry"),
+        None => deny(
+            Status::General,
+            "the replacement's address has no page-table entry",
+        ),
     }
 }
 

@@ -73,7 +73,13 @@ fn check(request: &MemoryExchange) -> Refused<()> {
 
 /// Exchanges one chunk. First the new frames are had and the old ones taken; if either fails, everything is
 /// put back. Then nothing can fail but the guest's own memory, which costs it the numbers.
-fn chunk(domain: &Domain, request: &MemoryExchange, number: u64, inputs: u64, outputs: u64) -> Refused<()> {
+fn chunk(
+    domain: &Domain,
+    request: &MemoryExchange,
+    number: u64,
+    inputs: u64,
+    outputs: u64,
+) -> Refused<()> {
     let first_input = number * inputs;
     let first_output = number * outputs;
     let mut gained = Vec::new();
@@ -122,15 +128,25 @@ fn put_back(gained: &[Mfn], order: u8) {
 }
 
 /// Takes the frames of one input extent from the domain; they are nobody's then.
-fn take_extent(domain: &Domain, request: &MemoryExchange, extent: u64, taken: &mut Vec<Mfn>) -> Refused<()> {
+fn take_extent(
+    domain: &Domain,
+    request: &MemoryExchange,
+    extent: u64,
+    taken: &mut Vec<Mfn>,
+) -> Refused<()> {
     let first = guest::read::<u64>(guest::element::<u64>(request.input.extent_start, extent))?;
     let count = 1usize << request.input.extent_order;
-    taken.try_reserve(count).map_err(|_| Refusal::new(Errno::ENOMEM, "no memory to keep track of the exchange"))?;
+    taken
+        .try_reserve(count)
+        .map_err(|_| Refusal::new(Errno::ENOMEM, "no memory to keep track of the exchange"))?;
     let table = machine::frames();
     for number in 0..count as u64 {
         let frame = Mfn(first.wrapping_add(number));
         let stolen = table.steal(frame, domain.id, hw::tlb::stamp());
-        let freed = stolen.map_err(|refusal| Refusal { errno: Errno::EINVAL, ..refusal })?;
+        let freed = stolen.map_err(|refusal| Refusal {
+            errno: Errno::EINVAL,
+            ..refusal
+        })?;
         domain.pages.lock().remove(table, &freed);
         taken.push(table.into_free(freed));
     }
@@ -142,8 +158,13 @@ fn return_to(domain: &Domain, taken: &[Mfn]) {
     let table = machine::frames();
     let mut pages = domain.pages.lock();
     for &frame in taken {
-        if table.assign(frame, domain.id, &Machine).is_err() || pages.insert(table, frame).is_err() {
-            crate::log!(Error, "d{}: frame {frame:x} was lost in an exchange", domain.id);
+        if table.assign(frame, domain.id, &Machine).is_err() || pages.insert(table, frame).is_err()
+        {
+            crate::log!(
+                Error,
+                "d{}: frame {frame:x} was lost in an exchange",
+                domain.id
+            );
         }
     }
 }

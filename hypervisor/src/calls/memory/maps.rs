@@ -22,7 +22,10 @@ const MAX_PFN: usize = core::mem::offset_of!(SharedInfo, arch) / 8;
 /// What a PV guest says its pseudo-physical frames end at (`max_pfn`).
 pub fn told_frames(domain: &Domain) -> u64 {
     let window = Window::open(domain.shared_info);
-    window.words().get(MAX_PFN).map_or(0, |word| word.load(Relaxed))
+    window
+        .words()
+        .get(MAX_PFN)
+        .map_or(0, |word| word.load(Relaxed))
 }
 
 /// `XENMEM_memory_map`: the map of the caller's own memory. A PV domain without one of its own has none to
@@ -35,7 +38,10 @@ pub fn memory_map(vcpu: &Vcpu, structure: u64) -> Answer {
     }
     let mut count = 0;
     for (index, entry) in (0..request.nr_entries).zip(&map) {
-        guest::write(guest::element::<E820Entry>(request.buffer, u64::from(index)), entry)?;
+        guest::write(
+            guest::element::<E820Entry>(request.buffer, u64::from(index)),
+            entry,
+        )?;
         count = index + 1;
     }
     request.nr_entries = count;
@@ -51,7 +57,10 @@ pub fn set_memory_map(vcpu: &Vcpu, structure: u64) -> Answer {
     }
     let domain = authority::target(vcpu, DomainId(request.domid))?;
     let mut map = Vec::new();
-    if map.try_reserve_exact(request.map.nr_entries as usize).is_err() {
+    if map
+        .try_reserve_exact(request.map.nr_entries as usize)
+        .is_err()
+    {
         return refuse(Errno::ENOMEM, "no memory to keep the memory map");
     }
     for index in 0..request.map.nr_entries {
@@ -72,7 +81,10 @@ pub fn machine_memory_map(vcpu: &Vcpu, structure: u64) -> Answer {
     }
     let mut count = 0;
     for entry in entries() {
-        guest::write(guest::element::<E820Entry>(request.buffer, u64::from(count)), &entry)?;
+        guest::write(
+            guest::element::<E820Entry>(request.buffer, u64::from(count)),
+            &entry,
+        )?;
         count += 1;
     }
     request.nr_entries = count;
@@ -88,10 +100,16 @@ fn entries() -> impl Iterator<Item = E820Entry> {
         size: region.end - region.start,
         kind: region.kind.e820(),
     });
-    let kept = devices::kept_pages().filter(|&address| !regions.iter().any(|region| {
-        (region.start..region.end).contains(&address)
-    }));
-    firmware.chain(kept.map(|addr| E820Entry { addr, size: 4096, kind: e820::RESERVED }))
+    let kept = devices::kept_pages().filter(|&address| {
+        !regions
+            .iter()
+            .any(|region| (region.start..region.end).contains(&address))
+    });
+    firmware.chain(kept.map(|addr| E820Entry {
+        addr,
+        size: 4096,
+        kind: e820::RESERVED,
+    }))
 }
 
 /// `XENMEM_machphys_mfn_list`: the first frame of every 2 MiB of the machine-to-physical table.

@@ -25,11 +25,16 @@ fn extents_in_batch(order: u32) -> u64 {
 /// Runs `one` on each extent from `done` on, answering how many succeeded; it stops quietly at the first that
 /// cannot be, as the interface has it.
 fn each_extent(
-    vcpu: &Vcpu, arguments: &mut Arguments, structure: u64, done: u64,
+    vcpu: &Vcpu,
+    arguments: &mut Arguments,
+    structure: u64,
+    done: u64,
     mut one: impl FnMut(&Domain, &MemoryReservation, u64) -> Refused<()>,
 ) -> Answer {
     // Nothing done is what there is to say of extents that nobody named.
-    let Ok(request) = guest::read::<MemoryReservation>(structure) else { return Ok(done) };
+    let Ok(request) = guest::read::<MemoryReservation>(structure) else {
+        return Ok(done);
+    };
     if check_extents(&request).is_err() || done > request.nr_extents {
         return Ok(done);
     }
@@ -49,37 +54,58 @@ fn each_extent(
 
 /// `XENMEM_increase_reservation`: new frames, whose numbers are told but which have no place yet.
 pub fn increase(vcpu: &Vcpu, arguments: &mut Arguments, structure: u64, done: u64) -> Answer {
-    each_extent(vcpu, arguments, structure, done, |domain, request, extent| {
-        let first = give(domain, request)?;
-        if request.extent_start != 0 {
-            guest::write(guest::element::<u64>(request.extent_start, extent), &first.0)?;
-        }
-        Ok(())
-    })
+    each_extent(
+        vcpu,
+        arguments,
+        structure,
+        done,
+        |domain, request, extent| {
+            let first = give(domain, request)?;
+            if request.extent_start != 0 {
+                guest::write(
+                    guest::element::<u64>(request.extent_start, extent),
+                    &first.0,
+                )?;
+            }
+            Ok(())
+        },
+    )
 }
 
 /// `XENMEM_populate_physmap`: new frames for given places; the frames' numbers replace them.
 pub fn populate(vcpu: &Vcpu, arguments: &mut Arguments, structure: u64, done: u64) -> Answer {
-    each_extent(vcpu, arguments, structure, done, |domain, request, extent| {
-        let at = guest::element::<u64>(request.extent_start, extent);
-        let place = guest::read::<u64>(at)?;
-        let first = give(domain, request)?;
-        for number in 0..1u64 << request.extent_order {
-            hw::m2p::set(first.plus(number), place.wrapping_add(number));
-        }
-        guest::write(at, &first.0)
-    })
+    each_extent(
+        vcpu,
+        arguments,
+        structure,
+        done,
+        |domain, request, extent| {
+            let at = guest::element::<u64>(request.extent_start, extent);
+            let place = guest::read::<u64>(at)?;
+            let first = give(domain, request)?;
+            for number in 0..1u64 << request.extent_order {
+                hw::m2p::set(first.plus(number), place.wrapping_add(number));
+            }
+            guest::write(at, &first.0)
+        },
+    )
 }
 
 /// `XENMEM_decrease_reservation`: frames given up.
 pub fn decrease(vcpu: &Vcpu, arguments: &mut Arguments, structure: u64, done: u64) -> Answer {
-    each_extent(vcpu, arguments, structure, done, |domain, request, extent| {
-        let first = guest::read::<u64>(guest::element::<u64>(request.extent_start, extent))?;
-        for number in 0..1u64 << request.extent_order {
-            give_up(domain, Mfn(first.wrapping_add(number)))?;
-        }
-        Ok(())
-    })
+    each_extent(
+        vcpu,
+        arguments,
+        structure,
+        done,
+        |domain, request, extent| {
+            let first = guest::read::<u64>(guest::element::<u64>(request.extent_start, extent))?;
+            for number in 0..1u64 << request.extent_order {
+                give_up(domain, Mfn(first.wrapping_add(number)))?;
+            }
+            Ok(())
+        },
+    )
 }
 
 /// The widest machine address, in bits, that a reservation allows (`XENMEMF_address_bits`).
@@ -95,7 +121,10 @@ fn give(domain: &Domain, reservation: &MemoryReservation) -> Refused<Mfn> {
     let order = reservation.extent_order as u8;
     // Frames in large pieces are for those that drive devices.
     if order > 9 && !domain.privileged {
-        return refuse(Errno::EPERM, "extents of that size are for domains with devices");
+        return refuse(
+            Errno::EPERM,
+            "extents of that size are for domains with devices",
+        );
     }
     domain.pages.lock().check_room(1 << order)?;
     let request = Request {
