@@ -29,27 +29,14 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             unmask(domain, Port(request.port))?;
         }
         EventChannelOp::BindInterdomain => bind_interdomain(vcpu, structure)?,
-        EventChannelOp::BindVirq => {
-            let mut request = guest::read::<abi::EvtchnBindVirq>(structure)?;
-            request.port = domain
-                .events
-                .bind_virq(request.virq, VcpuId(request.vcpu))?
-                .0;
-            guest::write(structure, &request)?;
-        }
+        EventChannelOp::BindVirq => bind_virq(domain, structure)?,
         EventChannelOp::BindPirq => bind_pirq(domain, structure)?,
         EventChannelOp::Close => {
             let request = guest::read::<abi::EvtchnClose>(structure)?;
             glue::close(domain, Port(request.port), Closer::Guest)?;
         }
         EventChannelOp::Status => status(vcpu, structure)?,
-        EventChannelOp::AllocUnbound => {
-            let mut request = guest::read::<abi::EvtchnAllocUnbound>(structure)?;
-            let target = authority::target(vcpu, DomainId(request.dom))?;
-            let remote = resolve(vcpu, DomainId(request.remote_dom));
-            request.port = target.events.alloc_unbound(remote)?.0;
-            guest::write(structure, &request)?;
-        }
+        EventChannelOp::AllocUnbound => alloc_unbound(vcpu, structure)?,
         EventChannelOp::BindIpi => {
             let mut request = guest::read::<abi::EvtchnBindIpi>(structure)?;
             request.port = domain.events.bind_ipi(VcpuId(request.vcpu))?.0;
@@ -67,6 +54,21 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         }
     }
     Ok(0)
+}
+
+fn alloc_unbound(vcpu: &Vcpu, structure: u64) -> Refused<()> {
+    let mut request = guest::read::<abi::EvtchnAllocUnbound>(structure)?;
+    let target = authority::target(vcpu, DomainId(request.dom))?;
+    let remote = resolve(vcpu, DomainId(request.remote_dom));
+    request.port = target.events.alloc_unbound(remote)?.0;
+    guest::write(structure, &request)
+}
+
+fn bind_virq(domain: &Domain, structure: u64) -> Refused<()> {
+    let mut request = guest::read::<abi::EvtchnBindVirq>(structure)?;
+    let vcpu = VcpuId(request.vcpu);
+    request.port = domain.events.bind_virq(request.virq, vcpu)?.0;
+    guest::write(structure, &request)
 }
 
 fn bind_vcpu(domain: &Domain, structure: u64) -> Refused<()> {
