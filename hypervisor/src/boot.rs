@@ -13,7 +13,8 @@ use vocabulary::Mfn;
 
 use crate::boot_memory::BootMemory;
 use crate::{
-    clock, console, devices, dom0, hypercall, irq, log, machine, processors, schedule, traps, work,
+    clock, console, devices, dom0, hypercall, irq, log, machine, nodes, processors, schedule,
+    traps, work,
 };
 
 static BOOT: Once<&'static BootInfo> = Once::new();
@@ -146,8 +147,11 @@ fn level(level: LogLevel) -> Option<log::Level> {
 /// Hands the memory left to the allocator.
 fn take_memory(boot: &BootInfo) {
     let Some(memory) = EARLY.get() else { return };
+    if let Some(acpi) = ACPI.get() {
+        nodes::learn(acpi);
+    }
     for &(first, end) in memory.rest() {
-        if let Err(refusal) = machine::add_ram(Mfn(first), end - first, 0) {
+        if let Err(refusal) = machine::add_ram(Mfn(first), end - first) {
             crate::log!(Warning, "memory {first:#x}-{end:#x} is not used: {refusal}");
         }
     }

@@ -15,7 +15,7 @@ use hw::window::Window;
 use memory::{FrameTable, Freed, Host, IoAccess, Mmu, PageInfo, Stale, Table, TableMemory};
 use vocabulary::{DomainId, Mfn, Refused};
 
-use crate::{domains, levels};
+use crate::{domains, levels, nodes};
 
 /// The machine. It has no state of its own: what it stands for is global.
 #[derive(Clone, Copy, Debug)]
@@ -124,13 +124,20 @@ impl FrameLinks for Machine {
     }
 }
 
-/// Makes `count` frames from `first` known as RAM and free.
-pub fn add_ram(first: Mfn, count: u64, node: u8) -> Refused<()> {
+/// Makes `count` frames from `first` known as RAM and free, each on its node.
+pub fn add_ram(first: Mfn, count: u64) -> Refused<()> {
     let table = frames();
     for number in 0..count {
         table.add_ram(first.plus(number));
     }
-    FREE.lock().add_region(&Machine, first, count, node, false)
+    let mut result = Ok(());
+    nodes::cut(first.0, first.0 + count, |first, end, node| {
+        let added = FREE
+            .lock()
+            .add_region(&Machine, Mfn(first), end - first, node, false);
+        result = result.and(added);
+    });
+    result
 }
 
 /// Takes free frames and zeroes what is dirty of them, where `request` wants zeroes. They are nobody's yet.

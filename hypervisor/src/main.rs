@@ -39,6 +39,7 @@ mod log;
 mod machine;
 mod msrs;
 mod nmi;
+mod nodes;
 mod power;
 mod privileged;
 mod processors;

@@ -218,12 +218,13 @@ impl<'t> FrameTable<'t> {
     }
 
     /// The owner gives the frame back: no new reference can be taken, and when the others are gone it is free.
-    /// Fails with EINVAL where `owner` does not hold the frame or already gave it back.
+    /// Fails with EINVAL where `owner` does not hold the frame or already gave it back. `clock` is read after the
+    /// last reference went, not before: a flush in between would seem to have covered what it did not.
     pub fn release_allocation(
         &self,
         mfn: Mfn,
         owner: DomainId,
-        clock: u32,
+        clock: impl FnOnce() -> u32,
     ) -> Refused<Option<Freed>> {
         const RULE: &str = "the frame does not belong to the domain";
         let Some(page) = self.ram(mfn) else {
@@ -245,7 +246,7 @@ impl<'t> FrameTable<'t> {
         if taken.is_err() {
             return refuse(Errno::EINVAL, RULE);
         }
-        Ok(self.release_page(page, mfn, || clock))
+        Ok(self.release_page(page, mfn, clock))
     }
 
     fn give_back(&self, page: &PageInfo, mfn: Mfn, clock: u32) -> Option<Freed> {
@@ -258,7 +259,7 @@ impl<'t> FrameTable<'t> {
 
     /// Takes a frame away from its owner at once (exchange, transfer). Needs that nobody else knows the frame:
     /// exactly the owner's reference, no type reference. EINVAL where it is not the owner's, EBUSY where in use.
-    pub fn steal(&self, mfn: Mfn, owner: DomainId, clock: u32) -> Refused<Freed> {
+    pub fn steal(&self, mfn: Mfn, owner: DomainId, clock: impl FnOnce() -> u32) -> Refused<Freed> {
         let Some(page) = self.ram(mfn) else {
             return refuse(Errno::EINVAL, "the frame is no RAM");
         };
@@ -277,7 +278,7 @@ impl<'t> FrameTable<'t> {
         {
             return refuse(Errno::EBUSY, "the frame is in use");
         }
-        Ok(page.last_reference_went(mfn, clock))
+        Ok(page.last_reference_went(mfn, clock()))
     }
 
     /// Turns a freed frame into a free one, for the allocator, and remembers when it was freed. Its owner's

@@ -57,7 +57,7 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
             }
             self.undo_orphan(page, mfn, level, budget)?;
         }
-        let clock = self.host.tlb_clock();
+        let clock = || self.host.tlb_clock();
         // Refused where the domain gave the frame back itself: nothing to do then.
         if let Ok(Some(freed)) = self.frames.release_allocation(mfn, paging.domain, clock) {
             self.host.free(freed);

@@ -67,7 +67,7 @@ pub fn module_frames(boot: &BootInfo) -> u64 {
 /// Makes the modules' frames free, once what they hold has been copied.
 pub fn free_modules(boot: &BootInfo) {
     for (first, end) in boot.modules.iter().map(frames_of) {
-        if first < end && machine::add_ram(Mfn(first), end - first, 0).is_err() {
+        if first < end && machine::add_ram(Mfn(first), end - first).is_err() {
             crate::log!(Debug, "the frames of a module stay unused");
         }
     }

@@ -50,8 +50,8 @@ fn shared_frames_of_the_hypervisor() {
         .share_with_guest(mfn, GUEST, Sharing::Writable)
         .unwrap();
     update(&machine, &mut paging, L1, 0, entry | WRITE).unwrap();
-    assert!(frames.release_allocation(mfn, GUEST, 6).is_err());
-    assert!(frames.steal(mfn, GUEST, 6).is_err());
+    assert!(frames.release_allocation(mfn, GUEST, || 6).is_err());
+    assert!(frames.steal(mfn, GUEST, || 6).is_err());
     assert!(frames.end_share(mfn, 6).is_none());
     refused(update(&machine, &mut paging, L1, 1, entry), Errno::EBUSY);
     update(&machine, &mut paging, L1, 0, 0).unwrap();

@@ -27,7 +27,7 @@ fn the_maximum_and_the_claim() {
     assert!(pages.insert(frames, Mfn(3)).is_err());
     assert!(pages.check_room(u64::MAX).is_err());
     // What never got on the list does not take others off it.
-    let freed = frames.steal(Mfn(3), GUEST, 1).unwrap();
+    let freed = frames.steal(Mfn(3), GUEST, || 1).unwrap();
     pages.remove(frames, &freed);
     frames.into_free(freed);
     assert_eq!(listed(&machine, &pages), [1, 2]);
@@ -49,7 +49,7 @@ fn a_dying_domain_gets_nothing() {
     assert_eq!(pages.next_to_relinquish(frames), Some(Mfn(2)));
     // Frames go from either list, in any order.
     for mfn in [2, 3, 1] {
-        let freed = frames.steal(Mfn(mfn), GUEST, 1).unwrap();
+        let freed = frames.steal(Mfn(mfn), GUEST, || 1).unwrap();
         pages.remove(frames, &freed);
         frames.into_free(freed);
     }
@@ -70,7 +70,7 @@ proptest! {
                 pages.insert(frames, Mfn(mfn)).unwrap();
                 model.push(mfn);
             } else if !add && model.contains(&mfn) {
-                let freed = frames.steal(Mfn(mfn), GUEST, 1).unwrap();
+                let freed = frames.steal(Mfn(mfn), GUEST, || 1).unwrap();
                 pages.remove(frames, &freed);
                 frames.into_free(freed);
                 frames.assign(Mfn(mfn), GUEST, &machine).unwrap();

@@ -15,7 +15,7 @@ fn a_guard_releases_and_the_last_one_frees() {
         .writable()
         .unwrap();
     machine.assert_counts(1, 3, 1);
-    assert_eq!(frames.release_allocation(Mfn(1), GUEST, 9), Ok(None));
+    assert_eq!(frames.release_allocation(Mfn(1), GUEST, || 9), Ok(None));
     drop(first);
     let kept = second.keep();
     assert!(PageRef::acquire(frames, &machine, Mfn(1), GUEST).is_err());
@@ -45,8 +45,8 @@ fn only_the_owner_has_a_frame() {
     ] {
         let refusal = PageRef::acquire(frames, &machine, Mfn(mfn), owner).unwrap_err();
         assert_eq!(refusal.errno, Errno::EINVAL);
-        assert!(frames.release_allocation(Mfn(mfn), owner, 1).is_err());
-        assert!(frames.steal(Mfn(mfn), owner, 1).is_err());
+        assert!(frames.release_allocation(Mfn(mfn), owner, || 1).is_err());
+        assert!(frames.steal(Mfn(mfn), owner, || 1).is_err());
     }
 }
 
@@ -55,12 +55,12 @@ fn a_frame_is_given_back_once() {
     let machine = Machine::new();
     let frames = machine.frames();
     let reference = PageRef::acquire(frames, &machine, Mfn(1), GUEST).unwrap();
-    assert_eq!(frames.release_allocation(Mfn(1), GUEST, 1), Ok(None));
-    assert!(frames.release_allocation(Mfn(1), GUEST, 1).is_err());
+    assert_eq!(frames.release_allocation(Mfn(1), GUEST, || 1), Ok(None));
+    assert!(frames.release_allocation(Mfn(1), GUEST, || 1).is_err());
     drop(reference);
-    assert!(frames.release_allocation(Mfn(1), GUEST, 1).is_err());
+    assert!(frames.release_allocation(Mfn(1), GUEST, || 1).is_err());
     let freed = frames
-        .release_allocation(Mfn(2), GUEST, 1)
+        .release_allocation(Mfn(2), GUEST, || 1)
         .unwrap()
         .unwrap();
     assert_eq!(freed.mfn(), Mfn(2));
@@ -71,10 +71,10 @@ fn a_frame_in_use_is_not_stolen() {
     let machine = Machine::new();
     let frames = machine.frames();
     let reference = PageRef::acquire(frames, &machine, Mfn(1), GUEST).unwrap();
-    let refusal = frames.steal(Mfn(1), GUEST, 1).unwrap_err();
+    let refusal = frames.steal(Mfn(1), GUEST, || 1).unwrap_err();
     assert_eq!(refusal.errno, Errno::EBUSY);
     drop(reference);
-    let stolen = frames.steal(Mfn(1), GUEST, 1).unwrap();
+    let stolen = frames.steal(Mfn(1), GUEST, || 1).unwrap();
     assert_eq!(machine.page(1).references(), 0);
     assert!(frames.take(Mfn(1), GUEST).is_err());
     let mfn = frames.into_free(stolen);
@@ -117,7 +117,7 @@ fn the_allocators_part_of_an_entry() {
     page.set_allocator_byte(0x21);
     machine.assert_counts(FREE_FRAME, 1, 0);
     let freed = frames
-        .release_allocation(Mfn(FREE_FRAME), GUEST, 4)
+        .release_allocation(Mfn(FREE_FRAME), GUEST, || 4)
         .unwrap()
         .unwrap();
     frames.into_free(freed);

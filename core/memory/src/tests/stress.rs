@@ -67,7 +67,7 @@ fn the_last_reference_frees_once() {
             }
             let own = machine
                 .frames()
-                .release_allocation(mfn, GUEST, round)
+                .release_allocation(mfn, GUEST, || round)
                 .unwrap();
             if let Some(freed) = own {
                 machine.freed.lock().unwrap().push(freed);

@@ -48,7 +48,7 @@ fn transfer(sender: &Domain, lenders: &mut Lenders, request: &Request) -> Grante
 /// Makes a domain's frame nobody's. Nothing maps it, so that there is nothing to flush before it is used again.
 fn take(domain: &Domain, frame: Mfn) -> Refused<Mfn> {
     let table = machine::frames();
-    let freed = table.steal(frame, domain.id, hw::tlb::stamp())?;
+    let freed = table.steal(frame, domain.id, hw::tlb::stamp)?;
     domain.pages.lock().remove(table, &freed);
     let frame = table.into_free(freed);
     hw::m2p::set(frame, hw::paging::NO_FRAME);
@@ -86,7 +86,7 @@ fn add(domain: &Domain, frame: Mfn) -> Refused<()> {
     let inserted = pages.insert(table, frame);
     if inserted.is_err() {
         // It is on no list; nobody has heard of it, so it comes back.
-        if let Ok(freed) = table.steal(frame, domain.id, hw::tlb::stamp()) {
+        if let Ok(freed) = table.steal(frame, domain.id, hw::tlb::stamp) {
             table.into_free(freed);
         }
     }

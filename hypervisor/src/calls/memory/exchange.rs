@@ -142,7 +142,7 @@ fn take_extent(
     let table = machine::frames();
     for number in 0..count as u64 {
         let frame = Mfn(first.wrapping_add(number));
-        let stolen = table.steal(frame, domain.id, hw::tlb::stamp());
+        let stolen = table.steal(frame, domain.id, hw::tlb::stamp);
         let freed = stolen.map_err(|refusal| Refusal {
             errno: Errno::EINVAL,
             ..refusal

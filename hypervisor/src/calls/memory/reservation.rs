@@ -145,7 +145,7 @@ fn give(domain: &Domain, reservation: &MemoryReservation) -> Refused<Mfn> {
         if let Err(refusal) = inserted {
             // Another vCPU used up the room meanwhile: the frame is on no list and goes back at once.
             refused = Some(refusal);
-            if let Ok(freed) = table.steal(frame, domain.id, hw::tlb::stamp()) {
+            if let Ok(freed) = table.steal(frame, domain.id, hw::tlb::stamp) {
                 machine::give_back(table.into_free(freed), 0);
             }
         }
@@ -155,7 +155,7 @@ fn give(domain: &Domain, reservation: &MemoryReservation) -> Refused<Mfn> {
 
 /// Takes a frame from the domain; it is free when its last reference goes.
 fn give_up(domain: &Domain, frame: Mfn) -> Refused<()> {
-    let freed = machine::frames().release_allocation(frame, domain.id, hw::tlb::stamp())?;
+    let freed = machine::frames().release_allocation(frame, domain.id, hw::tlb::stamp)?;
     if let Some(freed) = freed {
         Machine.free(freed);
     }
