@@ -399,8 +399,8 @@ fn of_others() {
         }
     }
     window.words()[0] = 1;
-    // The machine has 1 GiB, we a quarter of it.
-    assert!(refused > 100, "{refused}");
+    // The machine has some hundred MiB that are not ours: a frame of every four MiB was looked at.
+    assert!(refused > 50, "{refused}");
 }
 
 fn is_ours(mfn: u64) -> bool {
