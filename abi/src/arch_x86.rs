@@ -288,6 +288,14 @@ structures! {
         pad: u64,
     }
 
+    /// The processor's part of a domain's configuration.
+    struct ArchDomainconfig = "struct xen_arch_domainconfig" {
+        /// `XEN_X86_EMU_…` bits; a PV domain has none.
+        emulation_flags: u32,
+        /// [`XEN_X86_MSR_RELAXED`] or zero.
+        misc_flags: u32,
+    }
+
     /// One CPUID leaf as policies are written down.
     struct CpuidLeaf = "struct xen_cpuid_leaf" {
         /// Leaf.

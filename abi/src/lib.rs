@@ -16,6 +16,10 @@ pub mod callback;
 pub mod console;
 pub mod dm_op;
 pub mod domctl;
+pub mod domctl_device;
+pub mod domctl_memory;
+pub mod domctl_vcpu;
+pub mod domctl_watch;
 pub mod elfnote;
 pub mod errno;
 pub mod event_channel;
@@ -61,6 +65,10 @@ headers! {
     console = "io/console.h",
     dm_op = "hvm/dm_op.h",
     domctl = "domctl.h",
+    domctl_device = "domctl.h",
+    domctl_memory = "domctl.h",
+    domctl_vcpu = "domctl.h",
+    domctl_watch = "domctl.h",
     elfnote = "elfnote.h",
     errno = "errno.h",
     event_channel = "event_channel.h",
