@@ -42,28 +42,8 @@ pub fn read_bytes(from: VirtAddr, to: &mut [u8]) -> Result<(), GuestFault> {
     if !is_guest_range(from.0, to.len() as u64) {
         return Err(GuestFault);
     }
-    let left: u64;
-    // SAFETY: the source lies outside the hypervisor's part and a fault on it continues with what is
-    // left of the count in rcx; the destination is the slice.
-    unsafe {
-        guest_access!(
-            ".pushsection .ex_table, \"a\", @progbits", ".quad 2f, 4f, 3f, 5f", ".popsection",
-            "2: rep movsq",
-            "mov ecx, {tail:e}",
-            "3: rep movsb",
-            "jmp 5f",
-            "4: lea rcx, [rcx * 8 + {tail}]",
-            "5:";
-            tail = in(reg) to.len() as u64 & 7,
-            inout("rcx") to.len() as u64 / 8 => left, inout("rdi") to.as_mut_ptr() => _, inout("rsi") from.0 => _,
-            options(nostack)
-        )
-    }
-    if left == 0 {
-        Ok(())
-    } else {
-        Err(GuestFault)
-    }
+    // SAFETY: the source lies outside the hypervisor's part; the destination is the slice.
+    unsafe { copy_bytes(from.0, to.as_mut_ptr() as u64, to.len() as u64) }
 }
 
 /// Copies bytes out to the guest.
@@ -71,9 +51,19 @@ pub fn write_bytes(to: VirtAddr, from: &[u8]) -> Result<(), GuestFault> {
     if !is_guest_range(to.0, from.len() as u64) {
         return Err(GuestFault);
     }
+    // SAFETY: the destination lies outside the hypervisor's part and is writable only where the guest may
+    // write; the source is the slice.
+    unsafe { copy_bytes(from.as_ptr() as u64, to.0, from.len() as u64) }
+}
+
+/// Copies `length` bytes of which either side may be a guest's; a fault there ends it.
+///
+/// # Safety
+/// The hypervisor's side is valid for the length, and the other lies in the guest's part.
+unsafe fn copy_bytes(from: u64, to: u64, length: u64) -> Result<(), GuestFault> {
     let left: u64;
-    // SAFETY: the destination lies outside the hypervisor's part, is writable only where the guest may
-    // write, and a fault on it continues with the rest counted; the source is the slice.
+    // SAFETY: by the caller's promise only the guest's side can fault, and a fault continues with what is left
+    // of the count in rcx.
     unsafe {
         guest_access!(
             ".pushsection .ex_table, \"a\", @progbits", ".quad 2f, 4f, 3f, 5f", ".popsection",
@@ -83,8 +73,8 @@ pub fn write_bytes(to: VirtAddr, from: &[u8]) -> Result<(), GuestFault> {
             "jmp 5f",
             "4: lea rcx, [rcx * 8 + {tail}]",
             "5:";
-            tail = in(reg) from.len() as u64 & 7,
-            inout("rcx") from.len() as u64 / 8 => left, inout("rdi") to.0 => _, inout("rsi") from.as_ptr() => _,
+            tail = in(reg) length & 7,
+            inout("rcx") length / 8 => left, inout("rdi") to => _, inout("rsi") from => _,
             options(nostack)
         )
     }

@@ -4,9 +4,12 @@
 //! windows share (the ring-0 segments every interrupt needs), one page that only processors' own windows
 //! use, and 16 pages of LDT. The processor's GDTR points into the window of the vCPU it runs.
 
+extern crate alloc;
+
+use alloc::vec::Vec;
 use core::arch::asm;
 use core::sync::atomic::{
-    AtomicU32, AtomicU64,
+    AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -33,15 +36,42 @@ pub const GDT_FRAMES: usize = 14;
 pub const LDT_FRAMES: usize = 16;
 
 static RESERVED: AtomicU64 = AtomicU64::new(0);
-static NEXT: AtomicU32 = AtomicU32::new(MAX_CPUS as u32);
-static TABLES: SpinLock<(), 29> = SpinLock::new(());
+static NUMBERS: SpinLock<Numbers, 29> = SpinLock::new(Numbers {
+    next: MAX_CPUS as u32,
+    free: Vec::new(),
+});
+
+/// Which windows are in use. The first ones are the processors' own.
+struct Numbers {
+    /// The lowest number that never was used.
+    next: u32,
+    /// Numbers given back, with room for every one that is in use.
+    free: Vec<u32>,
+}
+
+impl Numbers {
+    fn take(&mut self) -> Result<u32, OutOfFrames> {
+        if let Some(number) = self.free.pop() {
+            return Ok(number);
+        }
+        let in_use = self.next as usize - MAX_CPUS;
+        let room = in_use + 1 - self.free.len();
+        self.free.try_reserve(room).map_err(|_| OutOfFrames)?;
+        let number = self.next;
+        self.next += 1;
+        Ok(number)
+    }
+
+    fn give_back(&mut self, number: u32) {
+        self.free.push(number);
+    }
+}
 
 fn base(window: u32) -> u64 {
     paging::WINDOWS + u64::from(window) * SIZE
 }
 
-/// A vCPU's window. Windows are not given back: their number bounds how many vCPUs may ever exist at once,
-/// and the hypervisor keeps ended vCPUs' windows for new ones.
+/// A vCPU's window. Its place and the table that maps it are used again after it.
 #[derive(Debug)]
 pub struct DescriptorWindow {
     number: u32,
@@ -50,9 +80,14 @@ pub struct DescriptorWindow {
 impl DescriptorWindow {
     /// Makes a window, empty but for the reserved descriptors.
     pub fn new(take: paging::FrameSource<'_>) -> Result<Self, OutOfFrames> {
-        let _tables = TABLES.lock();
-        let number = NEXT.fetch_add(1, Relaxed);
-        paging::map_constant(base(number) + RESERVED_PAGE * 4096, reserved(), take)?;
+        let mut numbers = NUMBERS.lock();
+        let number = numbers.take()?;
+        // Under the lock, since windows share tables.
+        let mapped = paging::map_constant(base(number) + RESERVED_PAGE * 4096, reserved(), take);
+        if let Err(error) = mapped {
+            numbers.give_back(number);
+            return Err(error);
+        }
         Ok(Self { number })
     }
 
@@ -73,19 +108,27 @@ impl DescriptorWindow {
     }
 
     fn set(&self, first: u64, pages: usize, frames: &[Mfn]) {
-        for page in 0..pages {
-            let frame = frames.get(page).copied().unwrap_or(Mfn::INVALID);
-            let value = if frame == Mfn::INVALID {
+        let shown = frames.iter().map(|&frame| {
+            if frame == Mfn::INVALID {
                 0
             } else {
                 paging::data_leaf(frame)
-            };
-            let address = base(self.number) + (first + page as u64) * 4096;
-            // The leaf table exists: the reserved page of the window lies in the same one (a window is
-            // aligned to its size, which divides what one table maps).
-            let _ = paging::change_leaf(address, value);
-            crate::tlb::flush_page_local(address);
-        }
+            }
+        });
+        let values = shown.chain(core::iter::repeat(0)).take(pages);
+        // The leaf table exists: the reserved page of the window lies in the same one (a window is aligned to
+        // its size, which divides what one table maps).
+        let _ = paging::change_leaves(base(self.number) + first * 4096, values);
+    }
+}
+
+impl Drop for DescriptorWindow {
+    /// Nothing of the ended vCPU stays visible in it. Its processors have loaded other tables since they ran
+    /// the vCPU, so none has translations of it left.
+    fn drop(&mut self) {
+        self.set(0, GDT_FRAMES, &[]);
+        self.set(LDT_PAGE, LDT_FRAMES, &[]);
+        NUMBERS.lock().give_back(self.number);
     }
 }
 

@@ -119,8 +119,9 @@ pub(crate) fn map_stub(address: u64, take: FrameSource<'_>) -> Result<(), OutOfF
     map_at(address, stub.0 & FRAME | CODE, 1, take)
 }
 
-/// The leaf entry of an address in a region that was mapped before, or `None`.
-pub(crate) fn change_leaf(address: u64, value: u64) -> Option<()> {
+/// Changes the leaf entries of adjacent pages from `address` on, all in one leaf table, in a region that was
+/// mapped before. The pages whose translations were present before are flushed here. `None` without the table.
+pub(crate) fn change_leaves(address: u64, values: impl Iterator<Item = u64>) -> Option<()> {
     let mut table = root();
     for level in (2..=4).rev() {
         let found = Window::open(table)
@@ -132,10 +133,18 @@ pub(crate) fn change_leaf(address: u64, value: u64) -> Option<()> {
         }
         table = MachineAddr(found & FRAME).frame();
     }
-    Window::open(table)
-        .words()
-        .get(index(address, 1))?
-        .store(value, Release);
+    let window = Window::open(table);
+    let entries = window.words().get(index(address, 1)..)?;
+    for ((entry, value), page) in entries.iter().zip(values).zip(0..) {
+        let old = entry.load(Acquire);
+        if old == value {
+            continue;
+        }
+        entry.store(value, Release);
+        if old & PRESENT != 0 {
+            crate::tlb::flush_page_local(address + page * 4096);
+        }
+    }
     Some(())
 }
 

@@ -84,8 +84,6 @@ pub struct PerCpu {
     pub flush_wanted: AtomicU32,
     /// Levels of the locks held here, a bit each (debug builds check their order).
     pub locks_held: AtomicU32,
-    /// The guest CR3 loaded now, so that reloading the same can be told apart.
-    pub loaded_base: AtomicU64,
     /// XCR0 as loaded.
     pub loaded_xcr0: AtomicU64,
     task_state: UnsafeCell<TaskState>,

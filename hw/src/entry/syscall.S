@@ -1,30 +1,6 @@
 # System calls. See syscall.rs for the invariants. At every entry: rsp = this processor's stack top,
 # rcx = guest rip, r11 = guest rflags, the guest's rsp in PerCpu::scratch_rsp, interrupts off.
 
-.macro FAULTS_TO target
-    # The instruction that follows may fault on guest memory; control then goes to `target`.
-    .pushsection .ex_table, "a", @progbits
-    .quad 9999f, \target
-    .popsection
-9999:
-.endm
-
-# `stac` and `clac` are three-byte no-operations until a processor with SMAP patches them in.
-.macro GUEST_ACCESS_BEGIN
-9998:
-    .byte 0x0f, 0x1f, 0x00
-    .pushsection .smap_sites, "a", @progbits
-    .quad 9998b, 0xcb
-    .popsection
-.endm
-.macro GUEST_ACCESS_END
-9998:
-    .byte 0x0f, 0x1f, 0x00
-    .pushsection .smap_sites, "a", @progbits
-    .quad 9998b, 0xca
-    .popsection
-.endm
-
 .pushsection .text.entry, "ax", @progbits
 
 .balign 64
@@ -90,21 +66,7 @@ syscall_entry:
     push rcx
     push 0
     mov dword ptr [rsp + 4], 0x100
-    push rdi
-    push rsi
-    push rdx
-    push rcx
-    push rax
-    push r8
-    push r9
-    push r10
-    push r11
-    push rbx
-    push rbp
-    push r12
-    push r13
-    push r14
-    push r15
+    PUSH_REGISTERS
     mov rdi, rsp
     sub rsp, 8
     call [rip + {handlers} + {on_hypercall}]
@@ -138,21 +100,7 @@ syscall32_entry:
 
 # Pushes the general registers and calls the handler r11 points at; r11's own value is in the frame's rflags.
 slow_call:
-    push rdi
-    push rsi
-    push rdx
-    push rcx
-    push rax
-    push r8
-    push r9
-    push r10
-    push [rsp + 88]
-    push rbx
-    push rbp
-    push r12
-    push r13
-    push r14
-    push r15
+    PUSH_REGISTERS [rsp+88]
     mov rdi, rsp
     sub rsp, 8
     call [r11]
@@ -279,12 +227,7 @@ exit_to_guest:
     inc rax
     cmp rax, 1
     ja 63f
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbp
-    pop rbx
+    POP_SAVED_REGISTERS
     add rsp, 8
     pop r10
     pop r9
@@ -299,21 +242,7 @@ exit_to_guest:
     mov rsp, [rsp + 32]
     sysretq
 63:
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbp
-    pop rbx
-    pop r11
-    pop r10
-    pop r9
-    pop r8
-    pop rax
-    pop rcx
-    pop rdx
-    pop rsi
-    pop rdi
+    POP_REGISTERS
     add rsp, 8
     .pushsection .ex_table, "a", @progbits
     .quad 64f, iret_faulted
@@ -358,22 +287,7 @@ fast_iret_faulted:
 # in `PerCpu::fault`. The general registers are the guest's.
 iret_faulted:
     push 0
-    lea rsp, [rsp - 120]
-    mov [rsp], r15
-    mov [rsp + 8], r14
-    mov [rsp + 16], r13
-    mov [rsp + 24], r12
-    mov [rsp + 32], rbp
-    mov [rsp + 40], rbx
-    mov [rsp + 48], r11
-    mov [rsp + 56], r10
-    mov [rsp + 64], r9
-    mov [rsp + 72], r8
-    mov [rsp + 80], rax
-    mov [rsp + 88], rcx
-    mov [rsp + 96], rdx
-    mov [rsp + 104], rsi
-    mov [rsp + 112], rdi
+    PUSH_REGISTERS
     mov rdi, rsp
     sub rsp, 8
     call [rip + {handlers} + {on_iret_fault}]

@@ -40,8 +40,11 @@ global_asm!(
 /// Offset of the 32-bit `syscall` stub in the stub page.
 pub const STUB32_OFFSET: u64 = 64;
 
+// All of it in one piece, since macros are known only in theirs.
 global_asm!(
+    include_str!("registers.S"),
     include_str!("syscall.S"),
+    include_str!("traps.S"),
     scratch = const offset_of!(PerCpu, scratch_rsp),
     vcpu = const offset_of!(PerCpu, vcpu),
     work = const offset_of!(PerCpu, work),
@@ -65,5 +68,9 @@ global_asm!(
     on_iret_fault = const offset_of!(Handlers, iret_fault),
     on_work = const offset_of!(Handlers, work),
     on_events = const offset_of!(Handlers, events),
-
+    on_page_fault = const offset_of!(Handlers, page_fault),
+    on_trap = const offset_of!(Handlers, trap),
+    on_interrupt = const offset_of!(Handlers, interrupt),
+    hypervisor_trap = sym super::traps::hypervisor_trap,
+    own_stack_trap = sym super::traps::own_stack_trap,
 );

@@ -1,50 +1,10 @@
 # Exceptions and interrupts. Each stub completes the frame of `Registers` and enters a common tail.
 
 # A guest may have left AC set, which would keep guest memory open: `clac` where there is SMAP.
-.macro CLOSE_GUEST_ACCESS
-9998:
-    .byte 0x0f, 0x1f, 0x00
-    .pushsection .smap_sites, "a", @progbits
-    .quad 9998b, 0xca
-    .popsection
-.endm
-
 .macro PUSH_GENERAL
-    push rdi
-    push rsi
-    push rdx
-    push rcx
-    push rax
-    push r8
-    push r9
-    push r10
-    push r11
-    push rbx
-    push rbp
-    push r12
-    push r13
-    push r14
-    push r15
+    PUSH_REGISTERS
     cld
-    CLOSE_GUEST_ACCESS
-.endm
-
-.macro POP_GENERAL
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbp
-    pop rbx
-    pop r11
-    pop r10
-    pop r9
-    pop r8
-    pop rax
-    pop rcx
-    pop rdx
-    pop rsi
-    pop rdi
+    GUEST_ACCESS_END
 .endm
 
 .pushsection .text.entry, "ax", @progbits
@@ -64,7 +24,7 @@ page_fault_stub:
     add rsp, 8
     jmp exit_to_guest
 1:  call hypervisor_trap_aligned
-    POP_GENERAL
+    POP_REGISTERS
     add rsp, 8
     iretq
 
@@ -80,7 +40,7 @@ trap_common:
     add rsp, 8
     jmp exit_to_guest
 1:  call hypervisor_trap_aligned
-    POP_GENERAL
+    POP_REGISTERS
     add rsp, 8
     iretq
 
@@ -98,7 +58,7 @@ interrupt_common:
     and rsp, -16
     call [rip + {handlers} + {on_interrupt}]
     mov rsp, rbp
-    POP_GENERAL
+    POP_REGISTERS
     add rsp, 8
     iretq
 
@@ -128,7 +88,7 @@ own_stack_common:
     and rsp, -16
     call {own_stack_trap}
     mov rsp, rbp
-    POP_GENERAL
+    POP_REGISTERS
     add rsp, 8
     iretq
 
