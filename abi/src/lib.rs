@@ -39,6 +39,9 @@ pub mod platform_power;
 pub mod sched;
 pub mod start_info;
 pub mod sysctl;
+pub mod sysctl_machine;
+pub mod sysctl_processors;
+pub mod sysctl_watch;
 pub mod vcpu;
 pub mod version;
 pub mod xen;
@@ -88,6 +91,9 @@ headers! {
     sched = "sched.h",
     start_info = "arch-x86/hvm/start_info.h",
     sysctl = "sysctl.h",
+    sysctl_machine = "sysctl.h",
+    sysctl_processors = "sysctl.h",
+    sysctl_watch = "sysctl.h",
     vcpu = "vcpu.h",
     version = "version.h",
     xen = "xen.h",

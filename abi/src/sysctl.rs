@@ -1,4 +1,8 @@
-//! `sysctl.h`: numbers of the control interface for the whole machine. (Its structures come with the toolstack.)
+//! `sysctl.h`: the control interface for the whole machine: the frame and its numbers.
+//!
+//! The request of every operation lies in [`Sysctl::u`]. Those that tell of the machine are in
+//! [`crate::sysctl_machine`], those of its processors' policies and pools in [`crate::sysctl_processors`], those for
+//! observers (console, counters, traces) in [`crate::sysctl_watch`].
 
 constants! {
     u32, "Version the caller must name, exactly." {
@@ -148,7 +152,85 @@ constants! {
         XEN_SYSCTL_cpu_policy_pv_default = 4,
         XEN_SYSCTL_cpu_policy_hvm_default = 5,
     }
+
+    u32, "Bit of [`crate::sysctl_machine::Physinfo::capabilities`]." {
+        /// HVM guests can be made.
+        XEN_SYSCTL_PHYSCAP_hvm = 1 << 0,
+        /// PV guests can be made.
+        XEN_SYSCTL_PHYSCAP_pv = 1 << 1,
+        /// Devices can be given to guests behind an IOMMU.
+        XEN_SYSCTL_PHYSCAP_directio = 1 << 2,
+        /// Nested page tables.
+        XEN_SYSCTL_PHYSCAP_hap = 1 << 3,
+        /// Shadow page tables.
+        XEN_SYSCTL_PHYSCAP_shadow = 1 << 4,
+        /// Nested page tables can be shared with the IOMMU.
+        XEN_SYSCTL_PHYSCAP_iommu_hap_pt_share = 1 << 5,
+        /// Processor traces of guests.
+        XEN_SYSCTL_PHYSCAP_vmtrace = 1 << 6,
+        /// Performance counters of guests.
+        XEN_SYSCTL_PHYSCAP_vpmu = 1 << 7,
+        /// Grant tables of version 1.
+        XEN_SYSCTL_PHYSCAP_gnttab_v1 = 1 << 8,
+        /// Grant tables of version 2.
+        XEN_SYSCTL_PHYSCAP_gnttab_v2 = 1 << 9,
+        /// The highest of them.
+        XEN_SYSCTL_PHYSCAP_MAX = 1 << 9,
+    }
+
+    u32, "What is said of a processor, node or device of which nothing is known." {
+        XEN_INVALID_CORE_ID = u32::MAX,
+        XEN_INVALID_SOCKET_ID = u32::MAX,
+        XEN_INVALID_NODE_ID = u32::MAX,
+        XEN_INVALID_MEM_SZ = u32::MAX,
+        XEN_INVALID_NODE_DIST = u32::MAX,
+        /// The hypervisor does not know the device.
+        XEN_INVALID_DEV = u32::MAX - 1,
+    }
+
+    u32, "Any pool or processor of `XEN_SYSCTL_cpupool_op`." {
+        XEN_SYSCTL_CPUPOOL_PAR_ANY = u32::MAX,
+    }
+
+    u32, "Limit of a scheduler's parameter." {
+        /// Microseconds.
+        XEN_SYSCTL_SCHED_RATELIMIT_MAX = 500_000,
+        /// Microseconds; 0 turns the limit off.
+        XEN_SYSCTL_SCHED_RATELIMIT_MIN = 100,
+    }
+
+    u32, "Bit of the answer of `XEN_SYSCTL_page_offline_op`, whose upper half is the owner." {
+        /// The request was not understood.
+        PG_OFFLINE_INVALID = 1 << 0,
+        PG_OFFLINE_OFFLINED = 1 << 1,
+        PG_OFFLINE_PENDING = 1 << 2,
+        PG_OFFLINE_FAILED = 1 << 3,
+        PG_OFFLINE_AGAIN = 1 << 4,
+        /// Of a query: it is off.
+        PG_OFFLINE_STATUS_OFFLINED = 1 << 1,
+        /// Of a query: it is in use or may be.
+        PG_OFFLINE_STATUS_ONLINE = 1 << 2,
+        /// The hypervisor's own.
+        PG_OFFLINE_XENPAGE = 1 << 8,
+        PG_OFFLINE_DOM0PAGE = 1 << 9,
+        PG_OFFLINE_ANONYMOUS = 1 << 10,
+        /// No RAM that is given out.
+        PG_OFFLINE_NOT_CONV_RAM = 1 << 11,
+        PG_OFFLINE_OWNED = 1 << 12,
+        PG_OFFLINE_BROKEN = 1 << 13,
+        /// Where the owner begins.
+        PG_OFFLINE_OWNER_SHIFT = 16,
+    }
 }
 
-/// This module has no structures.
-pub const STRUCTURES: &[crate::layout::StructLayout] = &[];
+structures! {
+    /// Argument of `sysctl`.
+    struct Sysctl = "struct xen_sysctl" {
+        /// In: a `XEN_SYSCTL_…` operation.
+        cmd: u32,
+        /// In: [`XEN_SYSCTL_INTERFACE_VERSION`].
+        interface_version: u32,
+        /// By operation.
+        u: [u64; 16],
+    }
+}
