@@ -1,6 +1,7 @@
 //! Event channels between the guests' tables and the rest of the hypervisor: who is woken, who is interrupted.
 
 use events::{Closed, Closer, Effect, Effects, Forward, Polling, Sent};
+use memory::{Attempt, Budget};
 use vocabulary::{Port, Refused, VcpuId};
 
 use crate::domain::Domain;
@@ -73,6 +74,35 @@ pub fn raise_pirq(domain: &Domain, pirq: u32) -> bool {
 pub fn close(domain: &Domain, port: Port, closer: Closer) -> Refused<()> {
     let closed = domain.events.close(&Info(domain), port, closer)?;
     after_close(domain, closed);
+    Ok(())
+}
+
+/// Closes every port of a dying domain, tells the other ends, and gives the FIFO ABI's pages back. No new port can
+/// be opened from then on. Call it before the domain's memory goes: the pages hold references.
+/// [`Stop::Again`](memory::Stop::Again): call again to go on.
+pub fn close_all(domain: &Domain, budget: &mut Budget) -> Attempt<()> {
+    domain.events.seal();
+    close_from(domain, Port(1), Closer::Hypervisor, budget).map_err(|(stop, _)| stop)?;
+    Ok(domain.events.retire_fifo()?)
+}
+
+/// Closes the ports from `first` on; where the budget ends first, says at which port to go on.
+pub fn close_from(
+    domain: &Domain,
+    first: Port,
+    closer: Closer,
+    budget: &mut Budget,
+) -> Result<(), (memory::Stop, Port)> {
+    let mut from = first;
+    while let Some(port) = domain.events.next_open(from) {
+        budget
+            .check()
+            .map_err(|exhausted| (exhausted.into(), port))?;
+        // A port that closed meanwhile needs nothing, and the hypervisor's own ends are not the guest's to close.
+        let _ = close(domain, port, closer);
+        budget.charge(8);
+        from = Port(port.0 + 1);
+    }
     Ok(())
 }
 

@@ -2,21 +2,39 @@
 
 use core::sync::atomic::{
     AtomicU32,
-    Ordering::{AcqRel, Acquire, Release},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
-use grants::{GrantTable, Maptrack, SharedFrame};
+use grants::{GrantHandle, GrantTable, Maptrack, SharedFrame};
 use hw::sync::SpinLock;
 use hw::window::Window;
-use memory::Sharing;
-use vocabulary::{DomainId, Mfn, Refused};
+use memory::{Attempt, Budget, Host, Sharing};
+use vocabulary::{DomainId, Mfn, Refused, VcpuId};
 
-use crate::{levels, machine};
+use crate::calls::grants::{Held, Lenders};
+use crate::domain::Domain;
+use crate::levels;
+use crate::machine::{self, Machine};
 
-/// Frames a grant table may have (`max_grant_frames`, Xen's default of 64).
-const MOST_FRAMES: u32 = 64;
-/// Frames of handles a domain may use (`max_maptrack_frames`, Xen's default of 1024).
-const MOST_MAPTRACK_FRAMES: u32 = 1024;
+/// How much a domain may lend and borrow, as its creator says.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Frames its grant table may have (`max_grant_frames`).
+    pub frames: u32,
+    /// Frames of handles it may use, 256 each (`max_maptrack_frames`).
+    pub maptrack_frames: u32,
+    /// The highest version its table may have, 1 or 2 (`grant_opts`, low four bits).
+    pub version: u32,
+}
+
+impl Limits {
+    /// Xen's defaults.
+    pub const DEFAULT: Self = Self {
+        frames: 64,
+        maptrack_frames: 1024,
+        version: 2,
+    };
+}
 
 /// A frame of a grant table: the hypervisor's own, shared writable with the domain.
 #[derive(Debug)]
@@ -38,7 +56,7 @@ impl GrantFrame {
         Some(Self { frame })
     }
 
-    /// Its number.
+    /// Its number. Whoever is told it maps it as the domain's.
     pub fn number(&self) -> Mfn {
         self.frame
     }
@@ -49,6 +67,15 @@ impl GrantFrame {
             .half_words()
             .get(offset / 4)
             .map(work)
+    }
+}
+
+impl Drop for GrantFrame {
+    /// The table's domain is gone. Whoever has the frame mapped keeps it until then.
+    fn drop(&mut self) {
+        if let Some(freed) = machine::frames().end_share(self.frame, hw::tlb::stamp()) {
+            Machine.free(freed);
+        }
     }
 }
 
@@ -93,15 +120,64 @@ pub struct DomainGrants {
     /// Held around what grows the table or changes its version: frames that are taken meanwhile may wait for other
     /// processors to flush, and one that waits for the table's own lock would not answer.
     pub shape: SpinLock<(), { levels::GRANT_SHAPE }>,
+    /// The highest version that `set_version` may choose.
+    pub highest_version: u32,
+    /// Numbers of handles that [`release_maps`] has been through.
+    released: AtomicU32,
 }
 
 impl DomainGrants {
-    /// Nothing lent, nothing borrowed.
+    /// Nothing lent, nothing borrowed; within Xen's default limits.
     pub fn new(domain: DomainId, vcpus: u32) -> Refused<Self> {
+        Self::within(domain, vcpus, Limits::DEFAULT)
+    }
+
+    /// The same within limits of choice. EINVAL beyond what there are references for, ENOMEM.
+    pub fn within(domain: DomainId, vcpus: u32, limits: Limits) -> Refused<Self> {
         Ok(Self {
-            table: GrantTable::new(domain, MOST_FRAMES)?,
-            borrowed: Maptrack::new(domain, vcpus, MOST_MAPTRACK_FRAMES)?,
+            table: GrantTable::new(domain, limits.frames)?,
+            borrowed: Maptrack::new(domain, vcpus, limits.maptrack_frames)?,
             shape: SpinLock::new(()),
+            highest_version: limits.version,
+            released: AtomicU32::new(0),
         })
     }
+
+    /// Whether nobody holds anything that the domain lent. Only then may a dying domain's number be used again:
+    /// handles of others still name it.
+    pub fn is_idle(&self) -> bool {
+        self.table.is_idle()
+    }
+}
+
+/// Ends everything that a dying domain has borrowed: handles, devices' references, and the marks in the lenders'
+/// tables. None of its vCPUs runs any more. References of mappings for the processor belong to its page tables
+/// and go with those: call this after [`Mmu::relinquish`](memory::Mmu::relinquish), so that a lender who sees its
+/// entry unmarked has the page to itself. [`Stop::Again`](memory::Stop::Again): call again to go on.
+pub fn release_maps(domain: &Domain, budget: &mut Budget) -> Attempt<()> {
+    let borrowed = &domain.grants.borrowed;
+    let mut lenders = Lenders::default();
+    for number in domain.grants.released.load(Relaxed)..borrowed.numbers() {
+        budget.check()?;
+        if let Some(handle) = borrowed.mapping_at(number) {
+            release(borrowed, handle, &mut lenders);
+            budget.charge(8);
+        }
+        budget.charge(1);
+        domain.grants.released.store(number + 1, Relaxed);
+    }
+    Ok(())
+}
+
+/// Ends one mapping of a domain that runs no more, so that nobody else does.
+fn release(borrowed: &Maptrack, handle: GrantHandle, lenders: &mut Lenders) {
+    let Ok(unmapping) = borrowed.begin_unmap(VcpuId(0), handle, true, true) else {
+        return;
+    };
+    let mapping = unmapping.mapping();
+    if unmapping.device() {
+        Held::give_back_kept(mapping.frame, mapping.writable);
+    }
+    let lender = lenders.find(mapping.lender).ok();
+    unmapping.finish(lender.as_ref().map(|lender| &lender.grants.table));
 }

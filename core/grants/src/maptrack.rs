@@ -143,14 +143,22 @@ impl Maptrack {
     }
 
     /// The first mapping at or after number `from` (not a handle: start at 0, go on with the answer's
-    /// number plus one): for destroying all that a dying domain has mapped, and for a debug dump.
+    /// number plus one): for a debug dump.
     pub fn next_mapping(&self, from: u32) -> Option<(u32, GrantHandle)> {
-        let used = self.used.load(Ordering::Acquire).min(self.limit);
-        (from..used).find_map(|index| {
-            let track = self.track(index)?.lock();
-            let mapped = matches!(track.state, State::Mapped(_) | State::Busy(_));
-            mapped.then_some((index, GrantHandle(index | track.generation << INDEX_BITS)))
-        })
+        (from..self.numbers()).find_map(|number| Some((number, self.mapping_at(number)?)))
+    }
+
+    /// Numbers that were ever in use: all mappings have one below this.
+    pub fn numbers(&self) -> u32 {
+        self.used.load(Ordering::Acquire).min(self.limit)
+    }
+
+    /// The mapping of a number, if there is one now: for destroying all that a dying domain has mapped, piece by
+    /// piece.
+    pub fn mapping_at(&self, number: u32) -> Option<GrantHandle> {
+        let track = self.track(number)?.lock();
+        let mapped = matches!(track.state, State::Mapped(_) | State::Busy(_));
+        mapped.then_some(GrantHandle(number | track.generation << INDEX_BITS))
     }
 
     /// Sets a free handle aside: from the vCPU's list, else from another's, else a fresh one.

@@ -45,6 +45,9 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         GrantTableOp::SetVersion => {
             let mut request = guest::read::<abi::GnttabSetVersion>(structures)?;
             let table = &vcpu.domain.grants.table;
+            if request.version == 2 && vcpu.domain.grants.highest_version < 2 {
+                return refuse(Errno::ENOSYS, "the domain's grant table has version 1 only");
+            }
             let shape = vcpu.domain.grants.shape.lock();
             let result = table.set_version(request.version, || GrantFrame::share(vcpu.domain.id));
             drop(shape);
