@@ -51,4 +51,5 @@ impl Domain {
             memory_map: SpinLock::new(Vec::new()),
         }))
     }
+            cpuid: crate::cpuid::DomainPolicy::new(),
 }

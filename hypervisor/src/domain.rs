@@ -81,6 +81,8 @@ impl Domain {
         self.shutdown_code.store(code, Release);
         true
     }
+    /// What CPUID tells it.
+    pub cpuid: crate::cpuid::DomainPolicy,
 
     /// Whether the domain is shut down.
     #[inline]

@@ -44,11 +44,26 @@ pub struct Platform {
     pub machine_address_bits: u8,
 }
 
-/// Adds the hypervisor's leaves. `rdtscp` is whether the guest is shown that instruction.
-pub(crate) fn add(leaves: &mut Leaves, platform: &Platform, rdtscp: bool) {
+/// The last of the leaves that can be the hypervisor's.
+const END_LEAF: u32 = 0x4000_00ff;
+/// A guest sees the version whatever its policy says.
+const LEAST: u32 = 2;
+
+/// Adds the hypervisor's leaves, up to number `limit`; 0 for all there are. `rdtscp` is whether the guest is shown that
+/// instruction.
+pub(crate) fn add(leaves: &mut Leaves, platform: &Platform, rdtscp: bool, limit: u32) {
+    let last = match limit & 0xff {
+        0 => LAST,
+        limit => limit.clamp(LEAST, LAST),
+    };
+    leaves.remove(FIRST_LEAF, END_LEAF);
     let [ebx, ecx, edx] = SIGNATURE;
-    let mut put = |number: u32, subleaf, answer| leaves.put(FIRST_LEAF + number, subleaf, answer);
-    put(0, Entry::ANY, Leaf::new(FIRST_LEAF + LAST, ebx, ecx, edx));
+    let mut put = |number: u32, subleaf, answer| {
+        if number <= last {
+            leaves.put(FIRST_LEAF + number, subleaf, answer);
+        }
+    };
+    put(0, Entry::ANY, Leaf::new(FIRST_LEAF + last, ebx, ecx, edx));
     put(1, Entry::ANY, Leaf::new(VERSION, 0, 0, 0));
     put(2, Entry::ANY, Leaf::new(1, FIRST_MSR, PRESERVES_AD, 0));
     let flags = u32::from(platform.tsc_emulated)

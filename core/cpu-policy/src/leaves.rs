@@ -105,7 +105,9 @@ impl Leaves {
             .map_or(Leaf::NONE, |entry| entry.answer)
     }
 
-    pub(crate) fn entries(&self) -> &[Entry] {
-        &self.entries
+    /// Forgets the answers from a leaf on, up to another.
+    pub(crate) fn remove(&mut self, first: u32, last: u32) {
+        self.entries
+            .retain(|entry| entry.leaf < first || entry.leaf > last);
     }
 }

@@ -7,6 +7,7 @@
 mod hypervisor;
 mod leaves;
 mod policy;
+mod records;
 mod table;
 mod xstate;
 
@@ -16,6 +17,7 @@ mod tests;
 pub use hypervisor::{Platform, TscMode, FIRST_LEAF};
 pub use leaves::{Entry, Leaf, MOST_ENTRIES};
 pub use policy::{GuestKind, GuestView, Offer, Policy, Vendor};
+pub use records::{check_register, of_host, PolicyError, Records, MOST_RECORDS, MSRS};
 pub use table::{
     feature, rows, Feature, FeatureSet, Need, Output, Row, Show, WordPlace, PLACES, WORDS,
 };

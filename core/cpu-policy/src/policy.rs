@@ -2,7 +2,9 @@
 
 use crate::hypervisor::{self, Platform};
 use crate::leaves::{Entry, Leaf, Leaves};
-use crate::table::{feature, rows, Feature, FeatureSet, Need, Row, Show, PLACES, WORDS};
+use crate::table::{
+    feature, remove_dependent, rows, Feature, FeatureSet, Need, Row, Show, PLACES, WORDS,
+};
 use crate::xstate::{component, XState};
 
 /// The highest basic leaf a guest is told of.
@@ -84,6 +86,8 @@ pub struct Policy {
     features: FeatureSet,
     xstate: XState,
     leaves: Leaves,
+    /// The last of the hypervisor's leaves a guest sees, as its configuration asked; 0 for all.
+    hypervisor_limit: u32,
 }
 
 impl Policy {
@@ -110,18 +114,41 @@ impl Policy {
             };
             row.feature.put(&mut features, shown.decide(row));
         }
+        remove_dependent(&mut features);
         let mut policy = Self {
             vendor,
             features,
             xstate,
             leaves: Leaves::default(),
+            hypervisor_limit: 0,
         };
         policy.fill_basic(&host);
         policy.fill_extended(&host);
         policy.fill_features();
-        let rdtscp = policy.shows(feature::RDTSCP);
-        hypervisor::add(&mut policy.leaves, &offer.platform, rdtscp);
+        policy.set_platform(&offer.platform);
         policy
+    }
+
+    /// Changes what the hypervisor's leaves say of the machine and the guest's clock.
+    pub fn set_platform(&mut self, platform: &Platform) {
+        let rdtscp = self.shows(feature::RDTSCP);
+        hypervisor::add(&mut self.leaves, platform, rdtscp, self.hypervisor_limit);
+    }
+
+    /// Shows the hypervisor's leaves up to this number only (its lowest byte; 0 for all).
+    pub(crate) fn limit_hypervisor(&mut self, limit: u32, platform: &Platform) {
+        self.hypervisor_limit = limit;
+        self.set_platform(platform);
+    }
+
+    /// The last of the hypervisor's leaves shown, as it was asked for; 0 for all.
+    pub(crate) const fn hypervisor_limit(&self) -> u32 {
+        self.hypervisor_limit
+    }
+
+    /// The answer that depends on nothing but the policy.
+    pub(crate) fn plain(&self, leaf: u32, subleaf: u32) -> Leaf {
+        self.leaves.get(leaf, subleaf)
     }
 
     /// All features of a host, hidden or not, as the interface's feature set (`XEN_SYSCTL_get_cpu_featureset`).
@@ -182,12 +209,6 @@ impl Policy {
     /// Who made the processor.
     pub const fn vendor(&self) -> Vendor {
         self.vendor
-    }
-
-    /// All answers that are not zero, for the interface's list of leaves (`XEN_DOMCTL_get_cpu_policy`).
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        let entries = self.leaves.entries().iter();
-        entries.filter(|entry| entry.answer != Leaf::NONE)
     }
 
     fn fill_basic(&mut self, host: &impl Fn(u32, u32) -> Leaf) {

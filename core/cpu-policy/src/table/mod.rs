@@ -1,7 +1,10 @@
 //! The one table of processor features: which a para-virtualized guest is shown, and why not where it is not.
 
 mod basic;
+mod dependencies;
 mod newer;
+
+pub(crate) use dependencies::remove_dependent;
 
 /// The features' own names.
 pub mod feature {
