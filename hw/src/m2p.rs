@@ -14,6 +14,9 @@ use crate::paging::{
 };
 use crate::window::Window;
 
+/// Bytes of the table that one large page maps.
+const PIECE: u64 = 0x20_0000;
+
 /// Frames the machine-to-physical table covers.
 pub fn frames() -> u64 {
     M2P_FRAMES.load(Acquire)
@@ -45,7 +48,7 @@ fn entries() -> &'static [AtomicU64] {
 
 /// The frame that holds part of the machine-to-physical table, by 2 MiB piece, where one piece is one page.
 pub fn piece(piece: u64) -> Option<Mfn> {
-    let address = M2P_OWN + piece * 0x20_0000;
+    let address = M2P_OWN + piece * PIECE;
     let mut table = root();
     for level in (2..=4).rev() {
         let found = Window::open(table)
@@ -61,4 +64,16 @@ pub fn piece(piece: u64) -> Option<Mfn> {
         }
     }
     None
+}
+
+/// Pieces of the table, 2 MiB each.
+pub fn pieces() -> u64 {
+    (frames() * 8).div_ceil(PIECE)
+}
+
+/// Whether a machine frame is part of the table.
+pub fn holds(frame: Mfn) -> bool {
+    (0..pieces()).any(|number| {
+        piece(number).is_some_and(|first| (first.0..first.0 + PIECE / 4096).contains(&frame.0))
+    })
 }

@@ -72,18 +72,40 @@ fn foreign_targets(vcpu: &Vcpu, own: DomainId, foreign: u32) -> Refused<MmuTarge
 pub fn page_owner(vcpu: &Vcpu, id: DomainId) -> Refused<DomainId> {
     match id {
         DomainId::SELF => Ok(vcpu.domain.id),
-        DomainId::IO | DomainId::XEN => Ok(id),
+        DomainId::IO => Ok(id),
+        DomainId::XEN => control(vcpu).map(|_| id),
         id if id == vcpu.domain.id => Ok(id),
         id => target(vcpu, id).map(|domain| domain.id),
     }
 }
 
-/// A domain that the caller may act on: itself, or any for the control domain. ESRCH where there is none.
+/// A domain that the caller may act on: itself, or any for the control domain. ESRCH where there is none, EPERM.
 pub fn target(vcpu: &Vcpu, id: DomainId) -> Refused<Arc<Domain>> {
+    let domain = existing(vcpu, id)?;
+    if domain.id != vcpu.domain.id {
+        control(vcpu)?;
+    }
+    Ok(domain)
+}
+
+/// A domain other than the caller itself (EPERM) that the caller may act on. ESRCH where there is none.
+pub fn other(vcpu: &Vcpu, id: DomainId) -> Refused<Arc<Domain>> {
+    let domain = existing(vcpu, id)?;
+    if domain.id == vcpu.domain.id {
+        return refuse(
+            Errno::EPERM,
+            "the operation is for domains other than the caller",
+        );
+    }
+    control(vcpu)?;
+    Ok(domain)
+}
+
+/// A domain by its number or `DOMID_SELF`, whatever the caller may do with it. ESRCH where there is none.
+pub fn existing(vcpu: &Vcpu, id: DomainId) -> Refused<Arc<Domain>> {
     if id == DomainId::SELF || id == vcpu.domain.id {
         return Ok(Arc::clone(&vcpu.domain));
     }
-    control(vcpu)?;
     match domains::find(id) {
         Some(domain) => Ok(domain),
         None => refuse(Errno::ESRCH, "there is no such domain"),

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicU8};
 
+use allocator::Claim;
 use events::EventTable;
 use hw::sync::SpinLock;
 use hw::tlb::CpuSet;
@@ -39,6 +40,7 @@ impl Domain {
             vcpus: Once::new(),
             paging: SpinLock::new(Paging::new(id)),
             pages: SpinLock::new(pages),
+            claim: SpinLock::new(Claim::none()),
             shared_info,
             events: EventTable::new(id, vcpus, ports)?,
             grants: grants::DomainGrants::new(id, vcpus)?,

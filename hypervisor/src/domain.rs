@@ -7,6 +7,7 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
+use allocator::Claim;
 use events::EventTable;
 use hw::sync::SpinLock;
 use hw::tlb::CpuSet;
@@ -31,6 +32,8 @@ pub struct Domain {
     pub paging: SpinLock<Paging, { levels::PAGING }>,
     /// Its frames and how many it may have.
     pub pages: SpinLock<DomainPages, { levels::PAGE_LIST }>,
+    /// Free frames that are set aside for it (`XENMEM_claim_pages`).
+    pub claim: SpinLock<Claim, { levels::CLAIM }>,
     /// The frame of `shared_info`.
     pub shared_info: Mfn,
     /// Event channels.

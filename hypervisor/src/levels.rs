@@ -30,5 +30,7 @@ pub const CLOCK: u32 = 22;
 pub const BOARD: u32 = 24;
 /// The console.
 pub const CONSOLE: u32 = 28;
+/// What is set aside for a domain.
+pub const CLAIM: u32 = 30;
 /// The free frames. Nothing is above but what `hw` keeps to itself.
 pub const FRAMES: u32 = 31;

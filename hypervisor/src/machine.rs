@@ -15,6 +15,7 @@ use hw::window::Window;
 use memory::{FrameTable, Freed, Host, IoAccess, Mmu, PageInfo, Stale, Table, TableMemory};
 use vocabulary::{DomainId, Mfn, Refused};
 
+use crate::domain::Domain;
 use crate::{domains, levels, nodes};
 
 /// The machine. It has no state of its own: what it stands for is global.
@@ -44,6 +45,13 @@ impl TableMemory for Machine {
 
 impl Host for Machine {
     fn io_access(&self, domain: DomainId, frame: Mfn) -> IoAccess {
+        if domain == DomainId::XEN {
+            return if hw::m2p::holds(frame) {
+                IoAccess::ReadOnly
+            } else {
+                IoAccess::Denied
+            };
+        }
         crate::devices::io_access(domain, frame)
     }
 
@@ -143,12 +151,39 @@ pub fn add_ram(first: Mfn, count: u64) -> Refused<()> {
 /// Takes free frames and zeroes what is dirty of them, where `request` wants zeroes. They are nobody's yet.
 pub fn take(request: Request) -> Refused<Allocation> {
     let allocation = FREE.lock().allocate(&Machine, request)?;
+    zero(&allocation, request);
+    Ok(allocation)
+}
+
+/// As [`take`], for a domain, whose claim is used up first.
+pub fn take_for(domain: &Domain, request: Request) -> Refused<Allocation> {
+    let mut claim = domain.claim.lock();
+    let allocation = FREE
+        .lock()
+        .allocate_claimed(&Machine, request, &mut claim)?;
+    drop(claim);
+    zero(&allocation, request);
+    Ok(allocation)
+}
+
+fn zero(allocation: &Allocation, request: Request) {
     if request.contents == Contents::Zeroed {
         for frame in allocation.dirty() {
             Window::open(frame).clear();
         }
     }
-    Ok(allocation)
+}
+
+/// Sets `frames` more frames aside for a domain. EBUSY: some are already; ENOMEM: so many are not free and unclaimed.
+pub fn claim(domain: &Domain, frames: u64) -> Refused<()> {
+    let mut claim = domain.claim.lock();
+    FREE.lock().claim(&mut claim, frames)
+}
+
+/// Sets nothing aside for a domain any more.
+pub fn cancel_claim(domain: &Domain) {
+    let mut claim = domain.claim.lock();
+    FREE.lock().cancel_claim(&mut claim);
 }
 
 /// Takes 2^`order` zeroed frames for the hypervisor itself.
@@ -208,6 +243,21 @@ pub fn give_back_own(frame: Mfn) {
 /// Frames that are free.
 pub fn free_frames() -> u64 {
     FREE.lock().free_frames()
+}
+
+/// Frames that claims hold back and nobody has taken yet.
+pub fn claimed_frames() -> u64 {
+    FREE.lock().claimed_frames()
+}
+
+/// Free frames of a node.
+pub fn free_on_node(node: u8) -> u64 {
+    FREE.lock().free_on_node(node)
+}
+
+/// Free frames whose addresses have more than `above` and at most `most` bits, of a node or of all.
+pub fn free_by_width(above: u8, most: u8, node: Option<u8>) -> u64 {
+    FREE.lock().free_by_width(above, most, node)
 }
 
 /// Whether some idle processor scrubs.

@@ -40,6 +40,7 @@ mod machine;
 mod msrs;
 mod nmi;
 mod nodes;
+mod ownership;
 mod power;
 mod privileged;
 mod processors;

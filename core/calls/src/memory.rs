@@ -10,27 +10,27 @@ operations! {
         Done MaximumReservation = XENMEM_maximum_reservation;
         Done MachphysMfnList = XENMEM_machphys_mfn_list;
         Done PopulatePhysmap = XENMEM_populate_physmap;
-        Missing AddToPhysmap = XENMEM_add_to_physmap => MapSpace, "for translated guests";
+        Done AddToPhysmap = XENMEM_add_to_physmap => MapSpace, "answers EACCES: only translated domains have a map";
         Done MemoryMap = XENMEM_memory_map;
         Done MachineMemoryMap = XENMEM_machine_memory_map;
         Done Exchange = XENMEM_exchange;
         Done MachphysMapping = XENMEM_machphys_mapping;
         Done SetMemoryMap = XENMEM_set_memory_map;
         Done MaximumGpfn = XENMEM_maximum_gpfn;
-        Missing RemoveFromPhysmap = XENMEM_remove_from_physmap, "for translated guests";
-        Missing SetPodTarget = XENMEM_set_pod_target, "for translated guests";
-        Missing GetPodTarget = XENMEM_get_pod_target, "for translated guests";
+        Done RemoveFromPhysmap = XENMEM_remove_from_physmap, "changes nothing: only translated domains have a map";
+        Done SetPodTarget = XENMEM_set_pod_target, "changes nothing: only translated domains are populated on demand";
+        Done GetPodTarget = XENMEM_get_pod_target, "only translated domains are populated on demand: 0";
         Done GetSharingFreedPages = XENMEM_get_sharing_freed_pages, "nothing is shared: 0";
         Done GetSharingSharedPages = XENMEM_get_sharing_shared_pages, "nothing is shared: 0";
         Missing PagingOp = XENMEM_paging_op => PagingOp;
         Missing AccessOp = XENMEM_access_op => AccessOp;
         Missing SharingOp = XENMEM_sharing_op => SharingOp;
-        Missing AddToPhysmapBatch = XENMEM_add_to_physmap_batch, "for translated guests";
-        Missing ClaimPages = XENMEM_claim_pages, "with the toolstack";
+        Done AddToPhysmapBatch = XENMEM_add_to_physmap_batch, "answers EACCES: only translated domains have a map";
+        Done ClaimPages = XENMEM_claim_pages;
         Missing MachphysCompatMfnList = XENMEM_machphys_compat_mfn_list, "with 32-bit guests";
-        Missing GetVnumainfo = XENMEM_get_vnumainfo, "with the toolstack";
-        Missing ReservedDeviceMemoryMap = XENMEM_reserved_device_memory_map, "with passthrough";
-        Missing AcquireResource = XENMEM_acquire_resource => ResourceType, "with the toolstack";
+        Done GetVnumainfo = XENMEM_get_vnumainfo, "answers EOPNOTSUPP: no domain has virtual nodes";
+        Done ReservedDeviceMemoryMap = XENMEM_reserved_device_memory_map, "without an I/O MMU nothing is reserved: no entries";
+        Done AcquireResource = XENMEM_acquire_resource => ResourceType;
     }
 
     /// Spaces of `XENMEM_add_to_physmap` that are done.
@@ -75,7 +75,7 @@ operations! {
     /// Types of `XENMEM_acquire_resource` that are done.
     ResourceType in memory {
         Missing IoreqServer = XENMEM_resource_ioreq_server;
-        Missing GrantTable = XENMEM_resource_grant_table;
+        Done GrantTable = XENMEM_resource_grant_table;
         Missing VmtraceBuf = XENMEM_resource_vmtrace_buf;
     }
 

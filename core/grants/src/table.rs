@@ -150,6 +150,17 @@ impl<F: SharedFrame> GrantTable<F> {
         self.frames.len() as u32
     }
 
+    /// Status frames it may have.
+    pub fn max_status_frames(&self) -> u32 {
+        self.statuses.len() as u32
+    }
+
+    /// Frames of version 2 that the table must have for status frame `index` to be in use.
+    pub const fn frames_for_status_frame(&self, index: u32) -> u32 {
+        let entries = index.saturating_mul(STATUSES);
+        (entries / Version::V2.entries_per_frame()).saturating_add(1)
+    }
+
     /// Status frames it has, which version 1 does not use.
     pub fn status_frame_count(&self) -> u32 {
         self.status_count.load(Ordering::Acquire)

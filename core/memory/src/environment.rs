@@ -77,7 +77,8 @@ pub enum Stale {
 pub trait Host {
     /// What `domain` may do with `frame`, which is not RAM. Must deny frames above the processor's physical
     /// address width and frames that the hypervisor keeps (APICs, IOMMUs). The answer may change at any time:
-    /// an entry that maps such a frame holds no reference.
+    /// an entry that maps such a frame holds no reference. Of [`DomainId::XEN`] it is asked which frames of the
+    /// hypervisor's own whoever may name that owner can read ([`IoAccess::ReadOnly`]): the machine-to-physical table.
     fn io_access(&self, domain: DomainId, frame: Mfn) -> IoAccess;
 
     /// Whether a mapping request in the name of `domain` may name frames of `owner` all the same (the control

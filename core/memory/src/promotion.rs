@@ -176,6 +176,16 @@ impl<M: TableMemory, H: Host> Mmu<'_, M, H> {
     /// The rule for mappings of what is not RAM.
     fn take_device(&self, mapper: DomainId, owner: DomainId, entry: u64) -> Refused<u64> {
         let mfn = frame(entry);
+        if owner == DomainId::XEN {
+            // Not the mapper's right counts: it may name that owner, which the caller has checked.
+            return match self.host.io_access(owner, mfn) {
+                IoAccess::ReadOnly => Ok(entry & !WRITE),
+                _ => refuse(
+                    Errno::EPERM,
+                    "the frame is not one that the hypervisor shows",
+                ),
+            };
+        }
         let other = owner != mapper && owner != DomainId::IO;
         if other && self.host.io_access(owner, mfn) == IoAccess::Denied {
             return refuse(

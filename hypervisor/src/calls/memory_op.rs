@@ -2,9 +2,9 @@
 
 use calls::MemoryOp;
 use vocabulary::{DomainId, Errno, Refusal};
-use xen_abi::memory::{MachphysMapping, MemoryReservation};
+use xen_abi::memory::MachphysMapping;
 
-use super::memory::{exchange, maps, reservation};
+use super::memory::{claims, exchange, maps, reservation, resources, translated};
 use crate::domain::Domain;
 use crate::hypercall::{Answer, Arguments, Caller};
 use crate::{authority, guest};
@@ -50,6 +50,15 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             )?;
             Ok(0)
         }
+        MemoryOp::AddToPhysmap => translated::add(structure, vcpu),
+        MemoryOp::AddToPhysmapBatch => translated::add_batch(structure, vcpu),
+        MemoryOp::RemoveFromPhysmap => translated::remove(structure, vcpu),
+        MemoryOp::SetPodTarget => translated::on_demand(structure, vcpu, true),
+        MemoryOp::GetPodTarget => translated::on_demand(structure, vcpu, false),
+        MemoryOp::GetVnumainfo => translated::virtual_nodes(structure, vcpu),
+        MemoryOp::ReservedDeviceMemoryMap => translated::reserved_for_devices(structure),
+        MemoryOp::ClaimPages => claims::claim(vcpu, structure),
+        MemoryOp::AcquireResource => resources::acquire(vcpu, arguments, structure, done),
         MemoryOp::GetSharingFreedPages | MemoryOp::GetSharingSharedPages => {
             authority::control(vcpu)?;
             Ok(0)
@@ -62,20 +71,6 @@ fn about(caller: &Caller<'_>, handle: u64, ask: impl FnOnce(&Domain) -> u64) -> 
     let id = DomainId(guest::read::<u16>(handle)?);
     let domain = authority::target(caller.vcpu, id)?;
     Ok(ask(&domain))
-}
-
-/// Checks what all operations on extents check.
-pub fn check_extents(request: &MemoryReservation) -> Result<(), Refusal> {
-    if u32::from(allocator::MAX_ORDER) < request.extent_order {
-        return Err(Refusal::new(
-            Errno::EPERM,
-            "extents are larger than the machine gives out",
-        ));
-    }
-    if request.nr_extents > u64::from(u32::MAX) >> OPERATION_BITS {
-        return Err(Refusal::new(Errno::EINVAL, "too many extents for one call"));
-    }
-    Ok(())
 }
 
 /// The continuation after `done` extents, or the end.

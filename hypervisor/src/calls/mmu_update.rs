@@ -75,7 +75,7 @@ fn apply_all(
             Ok(MmuUpdateOp::NormalPtUpdate | MmuUpdateOp::PtUpdateNoTranslate) => Mode::Normal,
             Ok(MmuUpdateOp::PtUpdatePreserveAd) => Mode::PreserveAccessedDirty,
             Ok(MmuUpdateOp::MachphysUpdate) => {
-                machphys(domain, MachineAddr(pointer), value)?;
+                machphys(pages, MachineAddr(pointer), value)?;
                 *done += 1;
                 budget.charge(1);
                 continue;
@@ -98,10 +98,10 @@ fn apply_all(
     mmu.finish(&mut paging, budget)
 }
 
-/// `MMU_MACHPHYS_UPDATE`: the pseudo-physical number of one of the domain's frames.
-fn machphys(domain: &Domain, pointer: MachineAddr, value: u64) -> Result<(), Refusal> {
+/// `MMU_MACHPHYS_UPDATE`: the pseudo-physical number of one of the pages' owner's frames.
+fn machphys(owner: DomainId, pointer: MachineAddr, value: u64) -> Result<(), Refusal> {
     let frame = pointer.frame();
-    let page = memory::PageRef::acquire(machine::frames(), &machine::Machine, frame, domain.id)?;
+    let page = memory::PageRef::acquire(machine::frames(), &machine::Machine, frame, owner)?;
     hw::m2p::set(frame, value);
     drop(page);
     Ok(())

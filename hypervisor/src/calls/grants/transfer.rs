@@ -3,14 +3,14 @@
 use core::mem::offset_of;
 
 use grants::{Granted, Status};
-use vocabulary::{DomainId, Gfn, GrantRef, Mfn, Refused};
+use vocabulary::{DomainId, Gfn, GrantRef, Mfn};
 use xen_abi::grant_table::GnttabTransfer as Request;
 
 use super::{deny, each, status_of, Lenders};
 use crate::domain::Domain;
 use crate::guest;
 use crate::hypercall::{Answer, Arguments};
-use crate::machine::{self, Machine};
+use crate::ownership;
 use crate::vcpu::Vcpu;
 
 const STATUS: u64 = offset_of!(Request, status) as u64;
@@ -32,7 +32,8 @@ pub fn run(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
 /// Takes the frame from its owner, then gives it to the receiver. As the interface has it, a frame is lost to
 /// its owner by whatever fails but `BadPage`.
 fn transfer(sender: &Domain, lenders: &mut Lenders, request: &Request) -> Granted<()> {
-    let Ok(frame) = take(sender, Mfn(request.mfn)) else {
+    // Nothing maps it, so that there is nothing to flush before it is used again.
+    let Ok(frame) = ownership::take_away(sender, Mfn(request.mfn)) else {
         return deny(
             Status::BadPage,
             "the frame is not the caller's, or is in use",
@@ -40,19 +41,9 @@ fn transfer(sender: &Domain, lenders: &mut Lenders, request: &Request) -> Grante
     };
     let given = give(sender.id, lenders, request, frame);
     if given.is_err() {
-        machine::give_back(frame, 0);
+        ownership::discard(frame);
     }
     given
-}
-
-/// Makes a domain's frame nobody's. Nothing maps it, so that there is nothing to flush before it is used again.
-fn take(domain: &Domain, frame: Mfn) -> Refused<Mfn> {
-    let table = machine::frames();
-    let freed = table.steal(frame, domain.id, hw::tlb::stamp)?;
-    domain.pages.lock().remove(table, &freed);
-    let frame = table.into_free(freed);
-    hw::m2p::set(frame, hw::paging::NO_FRAME);
-    Ok(frame)
 }
 
 /// Makes a frame that is nobody's the receiver's; it stays nobody's where that fails.
@@ -69,26 +60,9 @@ fn give(sender: DomainId, lenders: &mut Lenders, request: &Request, frame: Mfn) 
         }
         other => other?,
     };
-    if add(&receiver, frame).is_err() {
+    if ownership::adopt(&receiver, frame, hw::paging::NO_FRAME).is_err() {
         return deny(Status::General, "the receiver has as much memory as it may");
     }
     pin.complete();
     Ok(())
-}
-
-/// Puts a frame on a domain's list.
-fn add(domain: &Domain, frame: Mfn) -> Refused<()> {
-    let table = machine::frames();
-    // Under the list's lock until it is on the list: once it is the domain's, another vCPU may give it up.
-    let mut pages = domain.pages.lock();
-    pages.check_room(1)?;
-    table.assign(frame, domain.id, &Machine)?;
-    let inserted = pages.insert(table, frame);
-    if inserted.is_err() {
-        // It is on no list; nobody has heard of it, so it comes back.
-        if let Ok(freed) = table.steal(frame, domain.id, hw::tlb::stamp) {
-            table.into_free(freed);
-        }
-    }
-    inserted
 }

@@ -8,18 +8,14 @@ use memory::Stop;
 use vocabulary::{refuse, DomainId, Errno, Mfn, Refusal, Refused};
 use xen_abi::memory::MemoryExchange;
 
-use super::reservation::address_bits;
-use crate::authority;
+use super::reservation::{address_bits, most_order};
 use crate::domain::Domain;
-use crate::guest;
 use crate::hypercall::{Answer, Arguments};
-use crate::machine::{self, Machine};
 use crate::vcpu::Vcpu;
+use crate::{authority, guest, machine, ownership};
 
 /// Frames exchanged before the call is continued.
 const BATCH: u64 = 1024;
-/// Largest piece exchanged, as an order of frames.
-const MOST_ORDER: u32 = 18;
 
 /// Where the count of extents done stands in the structure.
 const DONE_OFFSET: u64 = core::mem::offset_of!(MemoryExchange, nr_exchanged) as u64;
@@ -27,7 +23,7 @@ const DONE_OFFSET: u64 = core::mem::offset_of!(MemoryExchange, nr_exchanged) as 
 /// Runs the exchange: chunk by chunk, each whole or not at all. `nr_exchanged` carries on over continuations.
 pub fn run(vcpu: &Vcpu, _: &mut Arguments, structure: u64) -> Answer {
     let request = guest::read::<MemoryExchange>(structure)?;
-    check(&request)?;
+    check(vcpu, &request)?;
     let domain = authority::target(vcpu, DomainId(request.input.domid))?;
     // A chunk is the larger of the two extents.
     let order = request.input.extent_order.max(request.out.extent_order);
@@ -53,15 +49,16 @@ pub fn run(vcpu: &Vcpu, _: &mut Arguments, structure: u64) -> Answer {
     Ok(0)
 }
 
-fn check(request: &MemoryExchange) -> Refused<()> {
+fn check(vcpu: &Vcpu, request: &MemoryExchange) -> Refused<()> {
     let (input, out) = (&request.input, &request.out);
     if input.domid != out.domid || request.nr_exchanged > input.nr_extents {
         return refuse(Errno::EINVAL, "both sides of an exchange are one domain's");
     }
-    if input.extent_order > MOST_ORDER || out.extent_order > MOST_ORDER {
+    let most = most_order(vcpu);
+    if input.extent_order > most || out.extent_order > most {
         return refuse(Errno::EPERM, "an extent of the exchange is too large");
     }
-    let limit = u64::MAX >> MOST_ORDER;
+    let limit = u64::MAX >> most;
     let equal = input.nr_extents < limit
         && out.nr_extents < limit
         && input.nr_extents << input.extent_order == out.nr_extents << out.extent_order;
@@ -89,7 +86,7 @@ fn chunk(
     }
     let wanted = Request {
         order: request.out.extent_order as u8,
-        max_address_bits: address_bits(request.out.mem_flags),
+        max_address_bits: address_bits(request.out.mem_flags)?,
         contents: Contents::Zeroed,
         ..Request::of_order(0)
     };
@@ -110,9 +107,7 @@ fn chunk(
             return Err(refusal);
         }
     }
-    for frame in taken {
-        machine::give_back(frame, 0);
-    }
+    taken.into_iter().for_each(ownership::discard);
     let mut written = Ok(());
     for (index, &first) in (first_output..).zip(&gained) {
         let told = hand_over(domain, request, index, first);
@@ -139,32 +134,23 @@ fn take_extent(
     taken
         .try_reserve(count)
         .map_err(|_| Refusal::new(Errno::ENOMEM, "no memory to keep track of the exchange"))?;
-    let table = machine::frames();
     for number in 0..count as u64 {
         let frame = Mfn(first.wrapping_add(number));
-        let stolen = table.steal(frame, domain.id, hw::tlb::stamp);
-        let freed = stolen.map_err(|refusal| Refusal {
+        let frame = ownership::take_away(domain, frame).map_err(|refusal| Refusal {
             errno: Errno::EINVAL,
             ..refusal
         })?;
-        domain.pages.lock().remove(table, &freed);
-        taken.push(table.into_free(freed));
+        taken.push(frame);
     }
     Ok(())
 }
 
-/// Gives frames back to the domain they were just taken from.
+/// Gives frames back to the domain they were just taken from. One that it may not have any more (another of its vCPUs
+/// used up the room, or it began to die) is free.
 fn return_to(domain: &Domain, taken: &[Mfn]) {
-    let table = machine::frames();
-    let mut pages = domain.pages.lock();
     for &frame in taken {
-        if table.assign(frame, domain.id, &Machine).is_err() || pages.insert(table, frame).is_err()
-        {
-            crate::log!(
-                Error,
-                "d{}: frame {frame:x} was lost in an exchange",
-                domain.id
-            );
+        if ownership::adopt(domain, frame, hw::m2p::get(frame)).is_err() {
+            ownership::discard(frame);
         }
     }
 }
@@ -173,16 +159,6 @@ fn return_to(domain: &Domain, taken: &[Mfn]) {
 fn hand_over(domain: &Domain, request: &MemoryExchange, extent: u64, first: Mfn) -> Refused<()> {
     let at = guest::element::<u64>(request.out.extent_start, extent);
     let place = guest::read::<u64>(at).unwrap_or(hw::paging::NO_FRAME);
-    let table = machine::frames();
-    {
-        // Under the list's lock until they are on the list: once a frame is the domain's, another vCPU may give it up.
-        let mut pages = domain.pages.lock();
-        for number in 0..1u64 << request.out.extent_order {
-            let frame = first.plus(number);
-            table.assign(frame, domain.id, &Machine)?;
-            pages.insert(table, frame)?;
-            hw::m2p::set(frame, place.wrapping_add(number));
-        }
-    }
+    ownership::adopt_extent(domain, first, 1 << request.out.extent_order, place)?;
     guest::write(at, &first.0)
 }

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use hw::boot::MemoryRegion;
 use hw::window::Window;
-use vocabulary::{DomainId, Errno, Refused};
+use vocabulary::{DomainId, Errno};
 use xen_abi::memory::{e820, E820Entry, ForeignMemoryMap, MachphysMfnList, MemoryMap};
 use xen_abi::xen::SharedInfo;
 
@@ -32,17 +32,16 @@ pub fn told_frames(domain: &Domain) -> u64 {
 /// tell (`ENOSYS`, by which Linux makes its own).
 pub fn memory_map(vcpu: &Vcpu, structure: u64) -> Answer {
     let mut request = guest::read::<MemoryMap>(structure)?;
-    let map = vcpu.domain.memory_map.lock().clone();
-    if map.is_empty() {
+    // An entry at a time: guest memory is not touched, nor memory taken, with the map locked.
+    let entry = |index: u32| vcpu.domain.memory_map.lock().get(index as usize).copied();
+    if entry(0).is_none() {
         return refuse(Errno::ENOSYS, "no memory map was set for the domain");
     }
     let mut count = 0;
-    for (index, entry) in (0..request.nr_entries).zip(&map) {
-        guest::write(
-            guest::element::<E820Entry>(request.buffer, u64::from(index)),
-            entry,
-        )?;
-        count = index + 1;
+    while let Some(found) = entry(count).filter(|_| count < request.nr_entries) {
+        let at = guest::element::<E820Entry>(request.buffer, u64::from(count));
+        guest::write(at, &found)?;
+        count += 1;
     }
     request.nr_entries = count;
     guest::write(structure, &request)?;
@@ -112,22 +111,18 @@ fn entries() -> impl Iterator<Item = E820Entry> {
     }))
 }
 
-/// `XENMEM_machphys_mfn_list`: the first frame of every 2 MiB of the machine-to-physical table.
+/// `XENMEM_machphys_mfn_list`: the first frame of every 2 MiB of the machine-to-physical table. A hole is shown as the
+/// piece before it.
 pub fn machphys_frames(structure: u64) -> Answer {
     let mut request = guest::read::<MachphysMfnList>(structure)?;
-    let pieces = (hw::m2p::frames() * 8).div_ceil(2 << 20);
-    let mut count = 0u32;
-    for piece in 0..pieces.min(u64::from(request.max_extents)) {
-        let frame = frame_of(piece)?;
-        guest::write(guest::element::<u64>(request.extent_start, piece), &frame)?;
+    let mut count = 0;
+    let mut last = 0;
+    for piece in 0..hw::m2p::pieces().min(u64::from(request.max_extents)) {
+        last = hw::m2p::piece(piece).map_or(last, |frame| frame.0);
+        guest::write(guest::element::<u64>(request.extent_start, piece), &last)?;
         count += 1;
     }
     request.nr_extents = count;
     guest::write(structure, &request)?;
     Ok(0)
-}
-
-/// A piece that is not one large page has no single first frame: zero, as for a hole.
-fn frame_of(piece: u64) -> Refused<u64> {
-    Ok(hw::m2p::piece(piece).map_or(0, |frame| frame.0))
 }

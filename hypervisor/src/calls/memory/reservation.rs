@@ -1,25 +1,84 @@
 //! Getting and giving up frames: `increase_reservation`, `decrease_reservation`, `populate_physmap`.
 
-use allocator::Request;
-use memory::Host;
-use vocabulary::{refuse, Errno, Mfn, Refused};
-use xen_abi::memory::MemoryReservation;
+use allocator::{NodeChoice, Request};
+use vocabulary::{refuse, DomainId, Errno, Mfn, Refused};
+use xen_abi::memory::{
+    MemoryReservation, XENMEMF_exact_node_request, XENMEMF_populate_on_demand, XENMEMF_vnode,
+};
 
 use crate::authority;
-use crate::calls::memory_op::{check_extents, go_on};
+use crate::calls::memory_op::{go_on, OPERATION_BITS};
 use crate::domain::Domain;
-use crate::guest;
 use crate::hypercall::{Answer, Arguments};
-use crate::machine::{self, Machine};
 use crate::vcpu::Vcpu;
-use vocabulary::DomainId;
+use crate::{guest, machine, ownership};
 
 /// Frames handled before a call is continued.
 const BATCH: u64 = 512;
+/// Largest extent of the control domain, as an order of frames: as much as one call zeroes and hands over in about a
+/// millisecond. Xen has 18, which it, too, can rarely serve: builders fall back to smaller ones.
+const MOST_ORDER: u32 = 11;
+/// Largest extent of any other domain (Xen's default).
+const MOST_ORDER_OF_GUESTS: u32 = 9;
+/// Nodes that a flag can name (Xen's default of `MAX_NUMNODES`).
+const NODES_NAMED: u8 = 64;
+/// Nodes that the allocator tells apart.
+const NODES: u8 = 8;
+/// A width of addresses up to which there is not even one frame.
+const NO_WIDTH: u8 = 12;
+
+/// The largest extent, as an order of frames, that a caller may ask for.
+pub fn most_order(vcpu: &Vcpu) -> u32 {
+    if authority::control(vcpu).is_ok() {
+        MOST_ORDER
+    } else {
+        MOST_ORDER_OF_GUESTS
+    }
+}
 
 /// Extents of `order` that fit a batch, one at least.
 fn extents_in_batch(order: u32) -> u64 {
     (BATCH >> order.min(63)).max(1)
+}
+
+/// A call on extents, checked.
+struct Reservation {
+    /// The structure as it was read.
+    given: MemoryReservation,
+    /// What to ask the allocator for, an extent.
+    wanted: Request,
+}
+
+impl Reservation {
+    /// Reads and checks the structure. Whatever is wrong with it, the answer is "so many extents were done".
+    fn read(vcpu: &Vcpu, structure: u64, done: u64) -> Refused<Self> {
+        let given = guest::read::<MemoryReservation>(structure)?;
+        if given.nr_extents > u64::from(u32::MAX) >> OPERATION_BITS || done >= given.nr_extents {
+            return refuse(Errno::EINVAL, "too many extents for one call, or none");
+        }
+        if given.extent_order > most_order(vcpu) {
+            return refuse(
+                Errno::EPERM,
+                "extents are larger than the caller may ask for",
+            );
+        }
+        let wanted = Request {
+            max_address_bits: address_bits(given.mem_flags)?,
+            node: node(vcpu, given.mem_flags)?,
+            ..Request::of_order(given.extent_order as u8)
+        };
+        Ok(Self { given, wanted })
+    }
+
+    /// Frames an extent has.
+    fn frames(&self) -> u64 {
+        1 << self.wanted.order
+    }
+
+    /// Where the number of an extent stands.
+    fn place(&self, extent: u64) -> u64 {
+        guest::element::<u64>(self.given.extent_start, extent)
+    }
 }
 
 /// Runs `one` on each extent from `done` on, answering how many succeeded; it stops quietly at the first that
@@ -29,18 +88,21 @@ fn each_extent(
     arguments: &mut Arguments,
     structure: u64,
     done: u64,
-    mut one: impl FnMut(&Domain, &MemoryReservation, u64) -> Refused<()>,
+    mut one: impl FnMut(&Domain, &Reservation, u64) -> Refused<()>,
 ) -> Answer {
-    // Nothing done is what there is to say of extents that nobody named.
-    let Ok(request) = guest::read::<MemoryReservation>(structure) else {
-        return Ok(done);
+    let checked = Reservation::read(vcpu, structure, done).and_then(|request| {
+        let domain = authority::target(vcpu, DomainId(request.given.domid))?;
+        Ok((request, domain))
+    });
+    let (request, domain) = match checked {
+        Ok(checked) => checked,
+        Err(refusal) => {
+            crate::guest_log!(Debug, "d{}: memory extents: {refusal}", vcpu.domain.id);
+            return Ok(done);
+        }
     };
-    if check_extents(&request).is_err() || done > request.nr_extents {
-        return Ok(done);
-    }
-    let domain = authority::target(vcpu, DomainId(request.domid))?;
-    let batch_end = done + extents_in_batch(request.extent_order);
-    for extent in done..request.nr_extents {
+    let batch_end = done + extents_in_batch(request.given.extent_order);
+    for extent in done..request.given.nr_extents {
         if extent == batch_end {
             return go_on(arguments, extent);
         }
@@ -49,115 +111,88 @@ fn each_extent(
             return Ok(extent);
         }
     }
-    Ok(request.nr_extents)
+    Ok(request.given.nr_extents)
 }
 
 /// `XENMEM_increase_reservation`: new frames, whose numbers are told but which have no place yet.
 pub fn increase(vcpu: &Vcpu, arguments: &mut Arguments, structure: u64, done: u64) -> Answer {
-    each_extent(
-        vcpu,
-        arguments,
-        structure,
-        done,
-        |domain, request, extent| {
-            let first = give(domain, request)?;
-            if request.extent_start != 0 {
-                guest::write(
-                    guest::element::<u64>(request.extent_start, extent),
-                    &first.0,
-                )?;
-            }
-            Ok(())
-        },
-    )
+    let one = |domain: &Domain, request: &Reservation, extent: u64| {
+        let first = give(domain, request, hw::paging::NO_FRAME)?;
+        if request.given.extent_start != 0 {
+            guest::write(request.place(extent), &first.0)?;
+        }
+        Ok(())
+    };
+    each_extent(vcpu, arguments, structure, done, one)
 }
 
 /// `XENMEM_populate_physmap`: new frames for given places; the frames' numbers replace them.
 pub fn populate(vcpu: &Vcpu, arguments: &mut Arguments, structure: u64, done: u64) -> Answer {
-    each_extent(
-        vcpu,
-        arguments,
-        structure,
-        done,
-        |domain, request, extent| {
-            let at = guest::element::<u64>(request.extent_start, extent);
-            let place = guest::read::<u64>(at)?;
-            let first = give(domain, request)?;
-            for number in 0..1u64 << request.extent_order {
-                hw::m2p::set(first.plus(number), place.wrapping_add(number));
-            }
-            guest::write(at, &first.0)
-        },
-    )
+    let one = |domain: &Domain, request: &Reservation, extent: u64| {
+        if request.given.mem_flags & XENMEMF_populate_on_demand != 0 {
+            return refuse(
+                Errno::EINVAL,
+                "only translated domains are populated on demand",
+            );
+        }
+        let at = request.place(extent);
+        let place = guest::read::<u64>(at)?;
+        let first = give(domain, request, place)?;
+        guest::write(at, &first.0)
+    };
+    each_extent(vcpu, arguments, structure, done, one)
 }
 
 /// `XENMEM_decrease_reservation`: frames given up.
 pub fn decrease(vcpu: &Vcpu, arguments: &mut Arguments, structure: u64, done: u64) -> Answer {
-    each_extent(
-        vcpu,
-        arguments,
-        structure,
-        done,
-        |domain, request, extent| {
-            let first = guest::read::<u64>(guest::element::<u64>(request.extent_start, extent))?;
-            for number in 0..1u64 << request.extent_order {
-                give_up(domain, Mfn(first.wrapping_add(number)))?;
-            }
-            Ok(())
-        },
-    )
-}
-
-/// The widest machine address, in bits, that a reservation allows (`XENMEMF_address_bits`).
-pub fn address_bits(flags: u32) -> u8 {
-    match flags as u8 {
-        0 => 64,
-        bits => bits.clamp(allocator::MIN_ADDRESS_BITS, 64),
-    }
-}
-
-/// Gives the domain one extent.
-fn give(domain: &Domain, reservation: &MemoryReservation) -> Refused<Mfn> {
-    let order = reservation.extent_order as u8;
-    // Frames in large pieces are for those that drive devices.
-    if order > 9 && !domain.privileged {
-        return refuse(
-            Errno::EPERM,
-            "extents of that size are for domains with devices",
-        );
-    }
-    domain.pages.lock().check_room(1 << order)?;
-    let request = Request {
-        max_address_bits: address_bits(reservation.mem_flags),
-        ..Request::of_order(order)
-    };
-    let allocation = machine::take(request)?;
-    let table = machine::frames();
-    let mut refused = None;
-    for frame in allocation.all() {
-        hw::m2p::set(frame, hw::paging::NO_FRAME);
-        // One step under the list's lock: once a frame is the domain's, another of its vCPUs may give it up, and
-        // then it must not get on the list any more.
-        let mut pages = domain.pages.lock();
-        table.assign(frame, domain.id, &Machine)?;
-        let inserted = pages.insert(table, frame);
-        drop(pages);
-        if let Err(refusal) = inserted {
-            // Another vCPU used up the room meanwhile: the frame is on no list and goes back at once.
-            refused = Some(refusal);
-            if let Ok(freed) = table.steal(frame, domain.id, hw::tlb::stamp) {
-                machine::give_back(table.into_free(freed), 0);
-            }
+    let one = |domain: &Domain, request: &Reservation, extent: u64| {
+        let first = guest::read::<u64>(request.place(extent))?;
+        for number in 0..request.frames() {
+            ownership::give_up(domain, Mfn(first.wrapping_add(number)))?;
         }
-    }
-    refused.map_or(Ok(allocation.first), Err)
+        Ok(())
+    };
+    each_extent(vcpu, arguments, structure, done, one)
 }
 
-/// Takes a frame from the domain; it is free when its last reference goes.
-fn give_up(domain: &Domain, frame: Mfn) -> Refused<()> {
-    let freed = machine::frames().release_allocation(frame, domain.id, hw::tlb::stamp)?;
-    if let Some(freed) = freed {
-        Machine.free(freed);
+/// The widest machine address, in bits, that a reservation allows (`XENMEMF_address_bits`). EINVAL where no frame
+/// has so narrow a one.
+pub fn address_bits(flags: u32) -> Refused<u8> {
+    match flags as u8 {
+        0 => Ok(64),
+        ..=NO_WIDTH => refuse(Errno::EINVAL, "no frame has so narrow an address"),
+        bits => Ok(bits.min(64)),
     }
-    Ok(())
+}
+
+/// The node that a reservation asks for (`XENMEMF_node`, `XENMEMF_exact_node`). Only the control domain chooses; a
+/// virtual node is none, as no domain has any.
+fn node(vcpu: &Vcpu, flags: u32) -> Refused<NodeChoice> {
+    let Some(node) = ((flags >> 8) as u8).checked_sub(1) else {
+        return Ok(NodeChoice::Any);
+    };
+    if flags & XENMEMF_vnode != 0 {
+        return Ok(NodeChoice::Any);
+    }
+    let exact = flags & XENMEMF_exact_node_request != 0;
+    if authority::control(vcpu).is_err() {
+        if exact {
+            return refuse(Errno::EPERM, "only the control domain chooses a node");
+        }
+        return Ok(NodeChoice::Any);
+    }
+    match node {
+        NODES_NAMED.. => refuse(Errno::EINVAL, "no such node"),
+        node if exact => Ok(NodeChoice::Only(node)),
+        node if node < NODES => Ok(NodeChoice::Prefer(node)),
+        _ => Ok(NodeChoice::Any),
+    }
+}
+
+/// Gives the domain one extent, for `place` in its memory.
+fn give(domain: &Domain, request: &Reservation, place: u64) -> Refused<Mfn> {
+    domain.pages.lock().check_room(request.frames())?;
+    let first = machine::take_for(domain, request.wanted)?.first;
+    ownership::adopt_extent(domain, first, request.frames(), place)?;
+    Ok(first)
 }

@@ -1,0 +1,102 @@
+//! Operations about what translated domains have and para-virtualized ones do not (a guest-physical map, memory
+//! populated on demand, virtual nodes), and which answer them so.
+
+use vocabulary::{refuse, DomainId, Errno, Mfn, Refused};
+use xen_abi::memory::{
+    AddToPhysmap, AddToPhysmapBatch, PodTarget, RemoveFromPhysmap, ReservedDeviceMemoryMap,
+    VnumaTopologyInfo, XENMAPSPACE_gmfn_foreign, XENMEM_RDM_ALL,
+};
+
+use crate::hypercall::Answer;
+use crate::vcpu::Vcpu;
+use crate::{authority, guest, machine};
+
+/// What every attempt to change a map is told.
+fn no_map() -> Answer {
+    Ok(refuse(
+        Errno::EACCES,
+        "the domain has no guest-physical map of its own",
+    )?)
+}
+
+/// `XENMEM_add_to_physmap`: a para-virtualized domain has no map to add to.
+pub fn add(structure: u64, vcpu: &Vcpu) -> Answer {
+    let request = guest::read::<AddToPhysmap>(structure)?;
+    if request.space == XENMAPSPACE_gmfn_foreign {
+        return Ok(refuse(
+            Errno::ENOSYS,
+            "foreign frames are added by the batch only",
+        )?);
+    }
+    authority::existing(vcpu, DomainId(request.domid))?;
+    no_map()
+}
+
+/// `XENMEM_add_to_physmap_batch`.
+pub fn add_batch(structure: u64, vcpu: &Vcpu) -> Answer {
+    let request = guest::read::<AddToPhysmapBatch>(structure)?;
+    authority::existing(vcpu, DomainId(request.domid))?;
+    no_map()
+}
+
+/// `XENMEM_remove_from_physmap`: nothing to do with a frame that the domain has. ENOENT for one that it has not.
+pub fn remove(structure: u64, vcpu: &Vcpu) -> Answer {
+    let request = guest::read::<RemoveFromPhysmap>(structure)?;
+    let domain = authority::target(vcpu, DomainId(request.domid))?;
+    let frames = machine::frames();
+    match memory::PageRef::acquire(frames, &machine::Machine, Mfn(request.gpfn), domain.id) {
+        Ok(_held) => Ok(0),
+        Err(_) => Ok(refuse(Errno::ENOENT, "the domain has no such frame")?),
+    }
+}
+
+/// `XENMEM_get_pod_target` and, with `set`, `XENMEM_set_pod_target`: nothing is populated on demand, whatever the
+/// target. EINVAL for one beyond the domain's maximum.
+pub fn on_demand(structure: u64, vcpu: &Vcpu, set: bool) -> Answer {
+    let mut request = guest::read::<PodTarget>(structure)?;
+    let domain = authority::target(vcpu, DomainId(request.domid))?;
+    authority::control(vcpu)?;
+    let (total, most) = {
+        let pages = domain.pages.lock();
+        (pages.total(), pages.max())
+    };
+    if set && request.target_pages > most {
+        return Ok(refuse(
+            Errno::EINVAL,
+            "the target is beyond the domain's maximum",
+        )?);
+    }
+    request.tot_pages = total;
+    request.pod_cache_pages = 0;
+    request.pod_entries = 0;
+    guest::write(structure, &request)?;
+    Ok(0)
+}
+
+/// `XENMEM_get_vnumainfo`: no domain has virtual nodes (EOPNOTSUPP, by which the toolstack goes on without).
+pub fn virtual_nodes(structure: u64, vcpu: &Vcpu) -> Answer {
+    let request = guest::read::<VnumaTopologyInfo>(structure)?;
+    if request.pad != 0 {
+        return Ok(refuse(Errno::EINVAL, "padding is not zero")?);
+    }
+    authority::target(vcpu, DomainId(request.domid))?;
+    Ok(refuse(
+        Errno::EOPNOTSUPP,
+        "the domain has no virtual nodes",
+    )?)
+}
+
+/// `XENMEM_reserved_device_memory_map`: without an I/O MMU no memory is reserved for devices.
+pub fn reserved_for_devices(structure: u64) -> Answer {
+    let mut request = guest::read::<ReservedDeviceMemoryMap>(structure)?;
+    if request.flags & !XENMEM_RDM_ALL != 0 {
+        return Ok(refuse(Errno::EINVAL, "an unknown flag")?);
+    }
+    request.nr_entries = 0;
+    told(guest::write(structure, &request))
+}
+
+fn told(written: Refused<()>) -> Answer {
+    written?;
+    Ok(0)
+}
