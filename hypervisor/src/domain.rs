@@ -52,6 +52,8 @@ pub struct Domain {
     pub is_shut_down: AtomicBool,
     /// The map of its memory that `XENMEM_set_memory_map` gave it; empty without one.
     pub memory_map: SpinLock<Vec<E820Entry>, { levels::VCPU }>,
+    /// What CPUID tells it.
+    pub cpuid: crate::cpuid::DomainPolicy,
 }
 
 /// `shutdown_code` of a domain that runs.
@@ -84,8 +86,6 @@ impl Domain {
         self.shutdown_code.store(code, Release);
         true
     }
-    /// What CPUID tells it.
-    pub cpuid: crate::cpuid::DomainPolicy,
 
     /// Whether the domain is shut down.
     #[inline]
