@@ -1,4 +1,5 @@
-//! Printing: text goes out by `console_io`, one call for each line or part of a line.
+//! Printing: text goes out line by line, dom0's by `console_io`, any other guest's by the ring
+//! that it shares with the console daemon.
 
 use crate::hypercall::{call3, nr};
 use core::fmt::{self, Write};
@@ -54,9 +55,19 @@ impl Write for Line {
     }
 }
 
-/// Prints raw bytes (`CONSOLEIO_write`).
+/// Prints raw bytes.
 pub fn write(bytes: &[u8]) {
-    call3(nr::CONSOLE_IO, 0, bytes.len() as u64, bytes.as_ptr() as u64);
+    if crate::start::is_dom0() {
+        write_by_call(bytes);
+    } else {
+        crate::ring_console::write(bytes);
+    }
+}
+
+/// Prints raw bytes onto the hypervisor's own console (`CONSOLEIO_write`), where a guest other than
+/// dom0 may be refused.
+pub fn write_by_call(bytes: &[u8]) -> i64 {
+    call3(nr::CONSOLE_IO, 0, bytes.len() as u64, bytes.as_ptr() as u64)
 }
 
 /// Prints formatted text and ends the line.
@@ -67,7 +78,7 @@ pub fn print_line(arguments: fmt::Arguments) {
     write(line.text().as_bytes());
 }
 
-/// `println!` onto the hypervisor's console.
+/// `println!` onto the guest's console.
 #[macro_export]
 macro_rules! say {
     ($($argument:tt)*) => { $crate::console::print_line(format_args!($($argument)*)) };

@@ -185,8 +185,11 @@ pub fn set_segment_base(which: u64, base: u64) -> i64 {
     call2(nr::SET_SEGMENT_BASE, which, base)
 }
 
-/// `sched_op(SCHEDOP_shutdown)`: 0 powers off, 1 reboots, 3 crashes.
+/// `sched_op(SCHEDOP_shutdown)`: 0 powers off, 1 reboots, 3 crashes. What was printed goes out first.
 pub fn shutdown(reason: u32) -> ! {
+    if !crate::start::is_dom0() {
+        crate::ring_console::drain();
+    }
     sched_op(2, at(&reason));
     loop {
         sched_op(1, 0);

@@ -43,7 +43,7 @@ global_asm!(
     begin = sym begin,
 );
 
-/// `start_info` of public/xen.h as a dom0 sees it; a field's meaning is documented there.
+/// `start_info` of public/xen.h as a guest sees it; a field's meaning is documented there.
 #[repr(C)]
 #[allow(missing_docs)]
 pub struct StartInfo {
@@ -54,9 +54,10 @@ pub struct StartInfo {
     pub store_mfn: u64,
     pub store_evtchn: u32,
     pub pad: u32,
-    pub console_info_off: u32,
-    pub console_info_size: u32,
-    pub console_rest: u64,
+    /// For dom0 instead: offset and size of what it is told of the video console.
+    pub console_mfn: u64,
+    pub console_evtchn: u32,
+    pub console_pad: u32,
     pub pt_base: u64,
     pub nr_pt_frames: u64,
     pub mfn_list: u64,
@@ -74,6 +75,11 @@ pub fn start_info() -> &'static StartInfo {
     unsafe { &*(START_INFO.load(Ordering::Relaxed) as *const StartInfo) }
 }
 
+/// Whether this is the first domain (SIF_INITDOMAIN).
+pub fn is_dom0() -> bool {
+    start_info().flags & 2 != 0
+}
+
 extern "Rust" {
     fn kit_guest_main();
 }
@@ -85,13 +91,13 @@ extern "C" fn begin(info: u64) -> ! {
     crate::trap::install();
     crate::trap::install_callbacks();
     unsafe { kit_guest_main() };
-    // A reboot, not a power-off: Xen only halts the machine for the latter, and QEMU, told not to
-    // reboot, ends at the former.
-    crate::hypercall::shutdown(1)
+    // Dom0 reboots: for a power-off Xen only halts the machine, and QEMU, told not to reboot, ends
+    // at a reboot. Any other guest is done with a power-off.
+    crate::hypercall::shutdown(u32::from(is_dom0()))
 }
 
 /// Names the function that the kit calls once everything is set up; when it returns, the guest
-/// reboots the machine.
+/// reboots the machine if it is dom0 and powers off otherwise.
 #[macro_export]
 macro_rules! guest_main {
     ($main:path) => {
