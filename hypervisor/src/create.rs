@@ -51,7 +51,7 @@ impl Domain {
             shutdown_code: AtomicU8::new(RUNNING),
             is_shut_down: AtomicBool::new(false),
             memory_map: SpinLock::new(Vec::new()),
+            cpuid: crate::cpuid::DomainPolicy::new(),
         }))
     }
-            cpuid: crate::cpuid::DomainPolicy::new(),
 }
