@@ -52,6 +52,7 @@ impl Domain {
             is_shut_down: AtomicBool::new(false),
             memory_map: SpinLock::new(Vec::new()),
             cpuid: crate::cpuid::DomainPolicy::new(),
+            settings: crate::settings::Settings::new(),
         }))
     }
 }

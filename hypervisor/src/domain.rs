@@ -54,6 +54,8 @@ pub struct Domain {
     pub memory_map: SpinLock<Vec<E820Entry>, { levels::VCPU }>,
     /// What CPUID tells it.
     pub cpuid: crate::cpuid::DomainPolicy,
+    /// What else the toolstack set.
+    pub settings: crate::settings::Settings,
 }
 
 /// `shutdown_code` of a domain that runs.

@@ -1,0 +1,87 @@
+//! What the toolstack set for a domain that is not part of any other subject: grants of devices, share of processor time,
+//! nodes, time of day, virtual nodes.
+
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64};
+
+use hw::sync::SpinLock;
+use ranges::RangeSet;
+use sched::DEFAULT_WEIGHT;
+use xen_abi::memory::Vmemrange;
+
+use crate::levels;
+
+/// A domain's settings.
+pub struct Settings {
+    /// Devices it may use. Means nothing for the first domain, which may use what the hypervisor does not keep.
+    pub access: SpinLock<Access, { levels::VCPU }>,
+    /// Seconds that its time of day is ahead of the machine's.
+    pub time_offset: AtomicI64,
+    /// Nodes its memory comes from, a bit each; all of them where nobody said.
+    pub nodes: AtomicU64,
+    /// Its vCPUs' share of processor time against others'.
+    pub weight: AtomicU16,
+    /// Percent of one processor that each of its vCPUs may use; 0 for no bound.
+    pub cap: AtomicU16,
+    /// A debugger is attached: a crash pauses it instead.
+    pub is_debugged: AtomicBool,
+    /// Its virtual nodes; `None` for one that it is not told of.
+    pub virtual_nodes: SpinLock<Option<VirtualNodes>, { levels::VCPU }>,
+}
+
+impl Settings {
+    /// What a new domain has.
+    pub const fn new() -> Self {
+        Self {
+            access: SpinLock::new(Access::new()),
+            time_offset: AtomicI64::new(0),
+            nodes: AtomicU64::new(u64::MAX),
+            weight: AtomicU16::new(DEFAULT_WEIGHT),
+            cap: AtomicU16::new(0),
+            is_debugged: AtomicBool::new(false),
+            virtual_nodes: SpinLock::new(None),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Ports, frames and interrupts that a domain was granted.
+#[derive(Default)]
+pub struct Access {
+    /// I/O ports.
+    pub ports: RangeSet,
+    /// Machine frames that are no RAM.
+    pub frames: RangeSet,
+    /// Interrupts, by the first domain's numbers.
+    pub interrupts: RangeSet,
+}
+
+impl Access {
+    const fn new() -> Self {
+        Self {
+            ports: RangeSet::new(),
+            frames: RangeSet::new(),
+            interrupts: RangeSet::new(),
+        }
+    }
+}
+
+/// Virtual nodes as the toolstack described them (`XEN_DOMCTL_setvnumainfo`) and the guest reads them
+/// (`XENMEM_get_vnumainfo`).
+pub struct VirtualNodes {
+    /// How many.
+    pub count: u32,
+    /// Squared distances, `count` a row.
+    pub distances: Vec<u32>,
+    /// Each vCPU's node.
+    pub of_vcpus: Vec<u32>,
+    /// The machine's node of each.
+    pub machine_nodes: Vec<u32>,
+    /// Which memory is whose.
+    pub memory: Vec<Vmemrange>,
+}
