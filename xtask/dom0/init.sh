@@ -28,12 +28,14 @@ given() {
 }
 
 # Loads a group of modules that the image carries, in the order their dependencies ask for.
+loaded=
 load() {
     for group in "$@"; do
         while read -r module; do
-            case " $(cut -d' ' -f1 /proc/modules | tr '\n' ' ') " in
-                *" $(basename "$module" .ko | tr - _) "*) ;;
-                *) insmod "$module" || failed "cannot load $module" ;;
+            case " $loaded " in
+                *" $module "*) ;;
+                *) insmod "$module" || failed "cannot load $module"
+                   loaded="$loaded $module" ;;
             esac
         done < "/modules/$group"
     done

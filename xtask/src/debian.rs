@@ -85,32 +85,106 @@ pub fn unpacked(places: &Places, package: &str) -> Result<PathBuf> {
     Ok(tree)
 }
 
-/// The package that a meta package (`linux-image-amd64`) stands for today: its first dependency
-/// whose name begins with `prefix`.
-pub fn behind(places: &Places, meta: &str, prefix: &str) -> Result<String> {
+/// Unpacks packages and all that they depend on into one folder, as if nothing were installed on
+/// this machine. No script of a package runs, so that it needs no root: what those would have set
+/// up (links, users) is left to the caller.
+pub fn unpack_with_needs(tree: &Path, packages: &[&str]) -> Result<()> {
+    let downloads = tree.with_extension("packages");
+    let _ = std::fs::remove_dir_all(&downloads);
+    std::fs::create_dir_all(&downloads)?;
+    let names = match with_needs(&downloads, packages) {
+        Ok(names) => names,
+        Err(_) => {
+            refresh()?;
+            with_needs(&downloads, packages)?
+        }
+    };
+    eprintln!(
+        "x: downloading {} packages from Debian into {}",
+        names.len(),
+        tree.display()
+    );
+    let mut command = Command::new("apt-get");
+    // Root need not pretend to be somebody else here, which would fail in a private folder.
+    command.args(["-o", "APT::Sandbox::User=root", "download", "-qq"]);
+    command.args(&names);
+    process::show(command.current_dir(&downloads))?;
+    std::fs::create_dir_all(tree)?;
+    for entry in std::fs::read_dir(&downloads)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "deb") {
+            process::show(Command::new("dpkg-deb").arg("-x").args([&path, tree]))?;
+        }
+    }
+    Ok(std::fs::remove_dir_all(&downloads)?)
+}
+
+/// `NAME=VERSION` of the packages and all they depend on, in an empty system's eyes.
+fn with_needs(folder: &Path, packages: &[&str]) -> Result<Vec<String>> {
+    let nothing = folder.join("status");
+    std::fs::write(&nothing, "")?;
+    let text = process::capture(
+        Command::new("apt-get")
+            .arg("-o")
+            .arg(format!("Dir::State::status={}", nothing.display()))
+            .args(["-o", "Debug::NoLocking=1", "--no-install-recommends"])
+            .args(["--print-uris", "-y", "-qq", "install"])
+            .args(packages),
+    )?;
+    // A line: 'ADDRESS' NAME_VERSION_ARCHITECTURE.deb SIZE CHECKSUM
+    let names: Vec<String> = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .filter_map(|file| {
+            let mut parts = file.split('_');
+            let (name, version) = (parts.next()?, parts.next()?);
+            Some(format!("{name}={}", version.replace("%3a", ":")))
+        })
+        .collect();
+    if names.is_empty() {
+        bail!("apt-get names no package for {}", packages.join(" "));
+    }
+    Ok(names)
+}
+
+/// The package of today's kernel in a flavour (`amd64`, `cloud-amd64`, `rt-amd64`): what the meta
+/// package `linux-image-FLAVOUR` depends on.
+pub fn kernel_package(places: &Places, flavour: &str) -> Result<String> {
+    let meta = format!("linux-image-{flavour}");
     let find = || -> Result<Option<String>> {
-        let text = process::capture(Command::new("apt-cache").args(["depends", meta]))?;
+        let text = process::capture(Command::new("apt-cache").args(["depends", &meta]))?;
         Ok(text
             .lines()
             .filter_map(|line| line.trim().strip_prefix("Depends: "))
-            .find(|name| name.starts_with(prefix))
+            .find(|name| is_kernel(name, flavour))
             .map(str::to_owned))
     };
     // What is in the cache stays good when the package lists are missing or name a newer kernel.
-    if let Some(name) = newest_in_cache(places, prefix)? {
+    if let Some(name) = newest_in_cache(places, flavour)? {
         return Ok(name);
     }
     if let Ok(Some(name)) = find() {
         return Ok(name);
     }
     refresh()?;
-    find()?.with_context(|| format!("Debian's {meta} depends on no {prefix}* package"))
+    find()?.with_context(|| format!("Debian's {meta} depends on no kernel"))
 }
 
-fn newest_in_cache(places: &Places, prefix: &str) -> Result<Option<String>> {
+/// Whether a name is `linux-image-VERSION-FLAVOUR`.
+fn is_kernel(name: &str, flavour: &str) -> bool {
+    name.strip_prefix("linux-image-")
+        .and_then(|rest| rest.strip_suffix(flavour))
+        .and_then(|rest| rest.strip_suffix('-'))
+        .is_some_and(|version| {
+            version.starts_with(|c: char| c.is_ascii_digit())
+                && !version.contains(|c: char| c.is_ascii_alphabetic())
+        })
+}
+
+fn newest_in_cache(places: &Places, flavour: &str) -> Result<Option<String>> {
     let mut names: Vec<String> = std::fs::read_dir(&places.cache)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.starts_with(prefix) && !name.ends_with(".partial"))
+        .filter(|name| is_kernel(name, flavour))
         .collect();
     names.sort();
     Ok(names.pop())
@@ -145,7 +219,7 @@ fn refresh() -> Result<()> {
 fn download(folder: &Path, package: &str) -> Result<()> {
     process::show(
         Command::new("apt-get")
-            .args(["download", "-q", package])
+            .args(["-o", "APT::Sandbox::User=root", "download", "-qq", package])
             .current_dir(folder),
     )
 }
@@ -169,3 +243,6 @@ fn only_file(folder: &Path) -> Result<PathBuf> {
     }
     found.with_context(|| format!("nothing was downloaded into {}", folder.display()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,14 @@
 //! emulated devices, two small C programs and the scenarios (`xtask/dom0/`).
 
 use crate::archive::Archive;
+use crate::busybox;
 use crate::debian;
+use crate::guests::{self, Guest};
 use crate::kernel::Kernel;
 use crate::places::Places;
-use crate::process;
+use crate::toolstack;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Groups of modules that a scenario loads by name, with the modules each one needs.
 const MODULE_GROUPS: &[(&str, &[&str])] = &[
@@ -27,6 +28,26 @@ const MODULE_GROUPS: &[(&str, &[&str])] = &[
             "ext4",
         ],
     ),
+    (
+        "toolstack",
+        &[
+            "virtio_pci",
+            "virtio_blk",
+            "virtio_net",
+            "crc32c_generic",
+            "ext4",
+            "xen-evtchn",
+            "xen-gntdev",
+            "xen-gntalloc",
+            "xen-privcmd",
+            "xenfs",
+            "xen-blkback",
+            "xen-netback",
+            "loop",
+            "tun",
+            "bridge",
+        ],
+    ),
 ];
 
 /// What dom0 is booted from.
@@ -35,49 +56,67 @@ pub struct Dom0 {
     pub kernel: PathBuf,
     /// The initramfs.
     pub initramfs: PathBuf,
+    /// The disk with Debian's toolstack, if it has one.
+    pub toolstack: Option<PathBuf>,
 }
 
 impl Dom0 {
     /// Puts the initramfs together; quick when everything is in the cache.
     pub fn assemble(places: &Places) -> Result<Self> {
-        debian::install(debian::C_COMPILER)?;
-        let kernel = Kernel::from_debian(places)?;
-        let folder = places.made("dom0")?;
-        let mut archive = Archive::new();
-        for name in ["dev", "proc", "sys", "tmp", "sbin"] {
-            archive.folder(name);
+        let kernel = Kernel::from_debian(places, "amd64")?;
+        let archive = start(places, &kernel)?;
+        Self::stored(places, kernel, archive, "initramfs.cpio", None)
+    }
+
+    /// The same with Debian's toolstack on a disk, and with guests to create.
+    pub fn with_toolstack(places: &Places) -> Result<Self> {
+        let kernel = Kernel::from_debian(places, "amd64")?;
+        let mut archive = start(places, &kernel)?;
+        for (name, flavour) in guests::FLAVOURS {
+            let guest = Guest::assemble(places, name, flavour)?;
+            let folder = format!("toolstack/guests/{}", guest.name);
+            let boot_file = std::fs::read(&guest.kernel)?;
+            archive.file(&format!("{folder}/vmlinuz"), 0o644, &boot_file);
+            archive.file(&format!("{folder}/initramfs"), 0o644, &guest.initramfs);
         }
-        archive.character_device("dev/console", 5, 1);
-        add_busybox(places, &mut archive)?;
-        for name in ["microbench", "churn"] {
-            let source = places.root.join(format!("xtask/dom0/{name}.c"));
-            let program = folder.join(name);
-            compile(&source, &program)?;
-            archive.program(&format!("bin/{name}"), &program)?;
-        }
-        add_modules(&kernel, &mut archive)?;
-        add_scripts(places, &mut archive)?;
-        let initramfs = folder.join("initramfs.cpio");
+        let scripts = places.root.join("xtask/dom0/toolstack");
+        add_folder(&mut archive, "toolstack", &scripts, 0o755)?;
+        let disk = toolstack::disk(places)?;
+        Self::stored(places, kernel, archive, "toolstack.cpio", Some(disk))
+    }
+
+    fn stored(
+        places: &Places,
+        kernel: Kernel,
+        archive: Archive,
+        name: &str,
+        toolstack: Option<PathBuf>,
+    ) -> Result<Self> {
+        let initramfs = places.made("dom0")?.join(name);
         std::fs::write(&initramfs, archive.finish())?;
         Ok(Self {
             kernel: kernel.boot_file,
             initramfs,
+            toolstack,
         })
     }
 }
 
-fn add_busybox(places: &Places, archive: &mut Archive) -> Result<()> {
-    let tree = debian::unpacked(places, "busybox-static")?;
-    let program = [tree.join("bin/busybox"), tree.join("usr/bin/busybox")]
-        .into_iter()
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| tree.join("bin/busybox"));
-    archive.program("bin/busybox", &program)?;
-    let list = process::capture(Command::new(&program).arg("--list"))?;
-    for applet in list.lines().filter(|applet| *applet != "busybox") {
-        archive.link(&format!("bin/{applet}"), "/bin/busybox");
+/// What both have: busybox, our programs, the modules, the scenarios.
+fn start(places: &Places, kernel: &Kernel) -> Result<Archive> {
+    debian::install(debian::C_COMPILER)?;
+    let mut archive = Archive::new();
+    for name in ["dev", "proc", "sys", "tmp", "sbin", "root"] {
+        archive.folder(name);
     }
-    Ok(())
+    archive.character_device("dev/console", 5, 1);
+    busybox::add(places, &mut archive)?;
+    guests::add_programs(places, &mut archive, &["microbench", "churn", "registers"])?;
+    add_modules(kernel, &mut archive)?;
+    let folder = places.root.join("xtask/dom0");
+    archive.program("init", &folder.join("init.sh"))?;
+    add_folder(&mut archive, "scenarios", &folder.join("scenarios"), 0o644)?;
+    Ok(archive)
 }
 
 fn add_modules(kernel: &Kernel, archive: &mut Archive) -> Result<()> {
@@ -97,29 +136,20 @@ fn add_modules(kernel: &Kernel, archive: &mut Archive) -> Result<()> {
     Ok(())
 }
 
-fn add_scripts(places: &Places, archive: &mut Archive) -> Result<()> {
-    let folder = places.root.join("xtask/dom0");
-    archive.program("init", &folder.join("init.sh"))?;
-    let mut scenarios: Vec<PathBuf> = std::fs::read_dir(folder.join("scenarios"))?
+/// Adds the files of a folder and of those in it, in the order of their names.
+fn add_folder(archive: &mut Archive, to: &str, from: &Path, permissions: u32) -> Result<()> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(from)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .collect();
-    scenarios.sort();
-    for path in scenarios {
+    paths.sort();
+    for path in paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        archive.file(&format!("scenarios/{name}"), 0o644, &std::fs::read(&path)?);
+        let inside = format!("{to}/{name}");
+        if path.is_dir() {
+            add_folder(archive, &inside, &path, permissions)?;
+        } else {
+            archive.file(&inside, permissions, &std::fs::read(&path)?);
+        }
     }
     Ok(())
-}
-
-/// Compiles a program so that it needs nothing in dom0; does nothing if it is newer than its source.
-fn compile(source: &Path, program: &Path) -> Result<()> {
-    let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
-    if changed(program).is_some_and(|built| Some(built) > changed(source)) {
-        return Ok(());
-    }
-    process::show(
-        Command::new("gcc")
-            .args(["-O2", "-static", "-pthread", "-Wall", "-Wextra", "-o"])
-            .args([program, source]),
-    )
 }

@@ -15,9 +15,9 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Debian's `linux-image-amd64`, from the cache or downloaded.
-    pub fn from_debian(places: &Places) -> Result<Self> {
-        let package = debian::behind(places, "linux-image-amd64", "linux-image-6")?;
+    /// Debian's `linux-image-FLAVOUR`, from the cache or downloaded.
+    pub fn from_debian(places: &Places, flavour: &str) -> Result<Self> {
+        let package = debian::kernel_package(places, flavour)?;
         let tree = debian::unpacked(places, &package)?;
         let boot_file = file_beginning(&tree.join("boot"), "vmlinuz-")?;
         let mut modules = BTreeMap::new();

@@ -137,6 +137,24 @@ impl Machine {
         }
     }
 
+    /// A machine whose dom0 has Debian's toolstack and does `what`, with a gibibyte for itself and
+    /// the rest for guests. What it writes to its disk is forgotten.
+    pub fn with_toolstack(hypervisor: &Hypervisor, dom0: &Dom0, what: &str) -> Self {
+        let mut machine = Self::with_dom0(hypervisor, dom0, "toolstack")
+            .kernel_words(&format!("do={what}"))
+            .words("dom0_mem=1024M,max:1024M")
+            .processors(2)
+            .memory(3072);
+        if let Some(disk) = &dom0.toolstack {
+            let drive = format!(
+                "file={},format=raw,if=virtio,snapshot=on,cache=unsafe",
+                disk.display()
+            );
+            machine = machine.devices(["-drive", &drive]);
+        }
+        machine
+    }
+
     /// A machine that boots a hypervisor with these modules and nothing else.
     pub fn with_modules(hypervisor: &Hypervisor, modules: Vec<(PathBuf, String)>) -> Self {
         Self {

@@ -6,11 +6,14 @@ mod archive;
 mod arguments;
 mod bench;
 mod build;
+mod busybox;
 mod check;
 mod debian;
 mod debug;
+mod demo;
 mod dom0;
 mod emulator;
+mod guests;
 mod image;
 mod kernel;
 mod machine;
@@ -19,6 +22,7 @@ mod process;
 mod run;
 mod test;
 mod toolchain;
+mod toolstack;
 
 use anyhow::{bail, Result};
 use arguments::Arguments;
@@ -27,12 +31,14 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: ./x COMMAND
 
+  demo [--xen]               from the sources to running guests in one command, told in plain words
   build [--checked]          build the image; the last line is the path that `qemu -kernel` takes
-  run [options]              boot it under QEMU into a shell of Debian's kernel as dom0
+  run [options]              boot it under QEMU into a shell of dom0 with Debian's toolstack
       --xen                    Debian's own Xen 4.17 instead, for comparison
       --checked                the image with debug assertions on
       --cpus N                 processors of the machine (default 2)
-      --memory MIB             its memory (default 2048)
+      --memory MIB             its memory (default 3072)
+      --plain                  without the toolstack: Debian's kernel and busybox alone
       --hypervisor-args WORDS  more words for the hypervisor's command line
       --dom0-args WORDS        more words for the dom0 kernel's
       --gdb                    wait for a debugger on port 1234
@@ -66,6 +72,7 @@ fn command(mut arguments: Arguments) -> Result<bool> {
         return Ok(false);
     };
     match name.as_str() {
+        "demo" => demo::command(arguments),
         "build" => build::command(arguments),
         "run" => run::command(arguments),
         "debug" => debug::command(arguments),

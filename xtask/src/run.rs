@@ -6,9 +6,10 @@ use crate::debian;
 use crate::dom0::Dom0;
 use crate::machine::{Hypervisor, Machine};
 use crate::places::Places;
-use anyhow::{bail, Context, Result};
+use crate::toolstack;
+use anyhow::{Context, Result};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// A machine ready to be started, and what a debugger needs.
 pub struct Prepared {
@@ -39,7 +40,8 @@ pub fn prepare(mut arguments: Arguments) -> Result<Prepared> {
     let xen = arguments.flag("--xen");
     let profile = Profile::from_arguments(&mut arguments);
     let processors = arguments.number("--cpus", 2)?;
-    let memory = arguments.number("--memory", 2048)?;
+    let memory = arguments.number("--memory", 3072)?;
+    let plain = arguments.flag("--plain");
     let words = arguments.value("--hypervisor-args")?.unwrap_or_default();
     let kernel_words = arguments.value("--dom0-args")?.unwrap_or_default();
     arguments.finish()?;
@@ -50,9 +52,18 @@ pub fn prepare(mut arguments: Arguments) -> Result<Prepared> {
         let image = build::image(&places, profile)?;
         (Hypervisor::Xenolith(image.elf.clone()), Some(image))
     };
-    let dom0 = Dom0::assemble(&places)?;
+    let machine = if plain {
+        Machine::with_dom0(&hypervisor, &Dom0::assemble(&places)?, "shell")
+    } else {
+        let dom0 = Dom0::with_toolstack(&places)?;
+        let machine = Machine::with_toolstack(&hypervisor, &dom0, "shell");
+        match terminal_size() {
+            Some(size) => machine.kernel_words(&format!("tty={size}")),
+            None => machine,
+        }
+    };
     let disk = disk(&places)?;
-    let machine = Machine::with_dom0(&hypervisor, &dom0, "shell")
+    let machine = machine
         .kernel_words(&kernel_words)
         .words(&words)
         .processors(processors)
@@ -83,6 +94,21 @@ pub fn interactive(machine: &Machine) -> Command {
     command
 }
 
+/// Rows and columns of the terminal we are at, as `24x80`: a serial line does not carry them.
+fn terminal_size() -> Option<String> {
+    let output = Command::new("stty")
+        .arg("size")
+        .stdin(Stdio::inherit())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let (rows, columns) = text.trim().split_once(' ')?;
+    Some(format!("{rows}x{columns}"))
+}
+
+/// Size of the disk of `x run`.
+const DISK_MEBIBYTES: u64 = 1024;
+
 /// The disk of `x run`: one gibibyte that stays between runs, with a file system on it.
 fn disk(places: &Places) -> Result<PathBuf> {
     let path = places.cache.join("disk.img");
@@ -90,16 +116,7 @@ fn disk(places: &Places) -> Result<PathBuf> {
         return Ok(path);
     }
     let partial = places.cache.join("disk.partial");
-    let file = std::fs::File::create(&partial)?;
-    file.set_len(1 << 30)?;
-    drop(file);
-    let program = ["/sbin/mkfs.ext4", "/usr/sbin/mkfs.ext4"]
-        .into_iter()
-        .find(|path| std::path::Path::new(path).exists());
-    let Some(program) = program else {
-        bail!("no mkfs.ext4 on this machine (Debian's e2fsprogs)");
-    };
-    crate::process::capture(Command::new(program).args(["-q", "-F"]).arg(&partial))?;
+    toolstack::file_system(&partial, DISK_MEBIBYTES, None)?;
     std::fs::rename(&partial, &path)?;
     Ok(path)
 }

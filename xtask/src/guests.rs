@@ -1,0 +1,84 @@
+//! What guests beside dom0 boot from: Debian's kernels, unmodified, each with a small initramfs of
+//! ours (`xtask/guest/`) that has its disk and network front ends.
+
+use crate::archive::Archive;
+use crate::busybox;
+use crate::debian;
+use crate::kernel::Kernel;
+use crate::places::Places;
+use crate::process;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Debian's flavours of the kernel that guests run, and what our files call them.
+pub const FLAVOURS: &[(&str, &str)] = &[("cloud", "cloud-amd64"), ("stock", "amd64")];
+
+/// The front ends, which Debian builds as modules.
+const FRONT_ENDS: &[&str] = &["xen-blkfront", "xen-netfront"];
+
+/// What one flavour of guest boots from.
+pub struct Guest {
+    /// `cloud`, `stock`.
+    pub name: &'static str,
+    /// Debian's kernel.
+    pub kernel: PathBuf,
+    /// Our initramfs.
+    pub initramfs: Vec<u8>,
+}
+
+impl Guest {
+    /// Puts one together.
+    pub fn assemble(places: &Places, name: &'static str, flavour: &str) -> Result<Self> {
+        debian::install(debian::C_COMPILER)?;
+        let kernel = Kernel::from_debian(places, flavour)?;
+        let mut archive = Archive::new();
+        for name in ["dev", "proc", "sys", "tmp", "sbin"] {
+            archive.folder(name);
+        }
+        archive.character_device("dev/console", 5, 1);
+        busybox::add(places, &mut archive)?;
+        for path in kernel.closure(FRONT_ENDS)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            archive.file(&format!("modules/{name}"), 0o644, &std::fs::read(&path)?);
+        }
+        add_programs(places, &mut archive, &["microbench", "registers"])?;
+        let folder = places.root.join("xtask/guest");
+        archive.program("init", &folder.join("init.sh"))?;
+        for name in ["poweroff", "reboot"] {
+            let script = format!("#!/bin/busybox sh\nexec /bin/busybox {name} -f\n");
+            archive.file(&format!("sbin/{name}"), 0o755, script.as_bytes());
+        }
+        Ok(Self {
+            name,
+            kernel: kernel.boot_file,
+            initramfs: archive.finish(),
+        })
+    }
+}
+
+/// Compiles small C programs of ours and puts them into `/bin` of an initramfs.
+pub fn add_programs(places: &Places, archive: &mut Archive, names: &[&str]) -> Result<()> {
+    let folder = places.made("dom0")?;
+    for name in names {
+        let source = places.root.join(format!("xtask/dom0/{name}.c"));
+        let program = folder.join(name);
+        compile(&source, &program)?;
+        archive.program(&format!("bin/{name}"), &program)?;
+    }
+    Ok(())
+}
+
+/// Compiles a program so that it needs nothing in its guest; does nothing if it is newer than its
+/// source.
+fn compile(source: &Path, program: &Path) -> Result<()> {
+    let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
+    if changed(program).is_some_and(|built| Some(built) > changed(source)) {
+        return Ok(());
+    }
+    process::show(
+        Command::new("gcc")
+            .args(["-O2", "-static", "-pthread", "-Wall", "-Wextra", "-o"])
+            .args([program, source]),
+    )
+}
