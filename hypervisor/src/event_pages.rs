@@ -1,23 +1,21 @@
 //! Guest memory that event channels live in: pages of the FIFO ABI, and `shared_info` with the `vcpu_info`s.
 
 use core::sync::atomic::{
-    AtomicU32, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
+    AtomicU64,
+    Ordering::{Relaxed, SeqCst},
 };
 
-use events::{Bitmap, SharedInfo, SharedPage};
+use events::{Bitmap, SharedInfo};
 use hw::window::Window;
 use memory::{PageRef, WritableRef};
 use vocabulary::{Errno, Mfn, Refusal, Refused, VcpuId};
 
 use crate::domain::Domain;
 use crate::machine::{self, Machine};
+use crate::shared_page::Words;
 
 /// A frame of a domain that the FIFO ABI uses, held writable.
-#[derive(Debug)]
-pub struct EventPage {
-    reference: WritableRef<'static, Machine>,
-}
+pub type EventPage = Words<WritableRef<'static, Machine>>;
 
 impl EventPage {
     /// Takes the domain's frame. Refused where it is not the domain's or is a table.
@@ -27,45 +25,7 @@ impl EventPage {
             errno: Errno::EINVAL,
             ..refusal
         })?;
-        Ok(Self { reference })
-    }
-
-    #[inline]
-    fn word<R>(&self, offset: usize, work: impl FnOnce(&AtomicU32) -> R) -> Option<R> {
-        let window = Window::open(self.reference.mfn());
-        window.half_words().get(offset / 4).map(work)
-    }
-}
-
-impl SharedPage for EventPage {
-    #[inline]
-    fn load(&self, offset: usize) -> u32 {
-        self.word(offset, |word| word.load(Acquire)).unwrap_or(0)
-    }
-
-    #[inline]
-    fn store(&self, offset: usize, value: u32) {
-        self.word(offset, |word| word.store(value, Release));
-    }
-
-    #[inline]
-    fn compare_exchange(&self, offset: usize, current: u32, new: u32) -> Result<u32, u32> {
-        self.word(offset, |word| {
-            word.compare_exchange(current, new, AcqRel, Acquire)
-        })
-        .unwrap_or(Err(0))
-    }
-
-    #[inline]
-    fn fetch_or(&self, offset: usize, bits: u32) -> u32 {
-        self.word(offset, |word| word.fetch_or(bits, AcqRel))
-            .unwrap_or(0)
-    }
-
-    #[inline]
-    fn fetch_and(&self, offset: usize, bits: u32) -> u32 {
-        self.word(offset, |word| word.fetch_and(bits, AcqRel))
-            .unwrap_or(0)
+        Ok(Self(reference))
     }
 }
 

@@ -1,13 +1,9 @@
 //! A domain's grant table and what it borrowed, with the frames that it shares with the hypervisor.
 
-use core::sync::atomic::{
-    AtomicU32,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use grants::{GrantHandle, GrantTable, Maptrack, SharedFrame};
+use grants::{GrantHandle, GrantTable, Maptrack};
 use hw::sync::SpinLock;
-use hw::window::Window;
 use memory::{Attempt, Budget, Host, Sharing};
 use vocabulary::{DomainId, Mfn, Refused, VcpuId};
 
@@ -15,6 +11,7 @@ use crate::calls::grants::{Held, Lenders};
 use crate::domain::Domain;
 use crate::levels;
 use crate::machine::{self, Machine};
+use crate::shared_page::{Hold, Words};
 
 /// How much a domain may lend and borrow, as its creator says.
 #[derive(Clone, Copy, Debug)]
@@ -37,9 +34,26 @@ impl Limits {
 }
 
 /// A frame of a grant table: the hypervisor's own, shared writable with the domain.
+pub type GrantFrame = Words<LentFrame>;
+
+/// The hypervisor's hold on such a frame.
 #[derive(Debug)]
-pub struct GrantFrame {
-    frame: Mfn,
+pub struct LentFrame(Mfn);
+
+impl Hold for LentFrame {
+    #[inline]
+    fn frame(&self) -> Mfn {
+        self.0
+    }
+}
+
+impl Drop for LentFrame {
+    /// The table's domain is gone. Whoever has the frame mapped keeps it until then.
+    fn drop(&mut self) {
+        if let Some(freed) = machine::frames().end_share(self.0, hw::tlb::stamp()) {
+            Machine.free(freed);
+        }
+    }
 }
 
 impl GrantFrame {
@@ -53,61 +67,12 @@ impl GrantFrame {
             machine::give_back_own(frame);
             return None;
         }
-        Some(Self { frame })
+        Some(Self(LentFrame(frame)))
     }
 
     /// Its number. Whoever is told it maps it as the domain's.
     pub fn number(&self) -> Mfn {
-        self.frame
-    }
-
-    #[inline]
-    fn word<R>(&self, offset: usize, work: impl FnOnce(&AtomicU32) -> R) -> Option<R> {
-        Window::open(self.frame)
-            .half_words()
-            .get(offset / 4)
-            .map(work)
-    }
-}
-
-impl Drop for GrantFrame {
-    /// The table's domain is gone. Whoever has the frame mapped keeps it until then.
-    fn drop(&mut self) {
-        if let Some(freed) = machine::frames().end_share(self.frame, hw::tlb::stamp()) {
-            Machine.free(freed);
-        }
-    }
-}
-
-impl SharedFrame for GrantFrame {
-    #[inline]
-    fn load(&self, offset: usize) -> u32 {
-        self.word(offset, |word| word.load(Acquire)).unwrap_or(0)
-    }
-
-    #[inline]
-    fn store(&self, offset: usize, value: u32) {
-        self.word(offset, |word| word.store(value, Release));
-    }
-
-    #[inline]
-    fn compare_exchange(&self, offset: usize, current: u32, new: u32) -> Result<u32, u32> {
-        self.word(offset, |word| {
-            word.compare_exchange(current, new, AcqRel, Acquire)
-        })
-        .unwrap_or(Err(0))
-    }
-
-    #[inline]
-    fn fetch_or(&self, offset: usize, bits: u32) -> u32 {
-        self.word(offset, |word| word.fetch_or(bits, AcqRel))
-            .unwrap_or(0)
-    }
-
-    #[inline]
-    fn fetch_and(&self, offset: usize, bits: u32) -> u32 {
-        self.word(offset, |word| word.fetch_and(bits, AcqRel))
-            .unwrap_or(0)
+        self.0.frame()
     }
 }
 
@@ -116,7 +81,7 @@ pub struct DomainGrants {
     /// What it lends.
     pub table: GrantTable<GrantFrame>,
     /// What it has borrowed.
-    pub borrowed: Maptrack,
+    pub borrowed: Maptrack<GrantFrame>,
     /// Held around what grows the table or changes its version: frames that are taken meanwhile may wait for other
     /// processors to flush, and one that waits for the table's own lock would not answer.
     pub shape: SpinLock<(), { levels::GRANT_SHAPE }>,
@@ -170,7 +135,7 @@ pub fn release_maps(domain: &Domain, budget: &mut Budget) -> Attempt<()> {
 }
 
 /// Ends one mapping of a domain that runs no more, so that nobody else does.
-fn release(borrowed: &Maptrack, handle: GrantHandle, lenders: &mut Lenders) {
+fn release(borrowed: &Maptrack<GrantFrame>, handle: GrantHandle, lenders: &mut Lenders) {
     let Ok(unmapping) = borrowed.begin_unmap(VcpuId(0), handle, true, true) else {
         return;
     };

@@ -47,6 +47,7 @@ mod processors;
 mod refusals;
 mod registers;
 mod schedule;
+mod shared_page;
 mod settings;
 mod switcher;
 mod table_writes;

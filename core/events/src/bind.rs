@@ -8,9 +8,10 @@ use xen_abi::xen;
 use crate::channel::{Binding, Channel, Consumer};
 use crate::effects::Effects;
 use crate::number::VIRQS;
-use crate::shared::{SharedInfo, SharedPage};
+use crate::shared::SharedInfo;
 use crate::slot::OPERAND_LIMIT;
 use crate::table::EventTable;
+use crate::SharedPage;
 
 /// Virtual interrupts that each vCPU has of its own: TIMER, DEBUG, XENOPROF, XENPMU (public `xen.h`, "V.").
 const PER_VCPU: u32 =
@@ -80,10 +81,15 @@ impl<P: SharedPage> EventTable<P> {
         let local = self.allocate(&mut control, Channel::bound(binding, VcpuId(0)))?;
         // The remote end is bound last: until then nothing can come from it, and if it changed its mind
         // the local end disappears unseen.
-        let mut far = slot.lock();
+        let mut far = slot.lock::<P::Relax>();
         if far.binding != waits {
             drop(far);
-            self.release(&mut control, info, local, self.existing(local)?.lock());
+            self.release(
+                &mut control,
+                info,
+                local,
+                self.existing(local)?.lock::<P::Relax>(),
+            );
             return refuse(
                 Errno::EINVAL,
                 "the remote port does not wait for this domain",
@@ -189,7 +195,7 @@ impl<P: SharedPage> EventTable<P> {
     /// hypervisor's own.
     pub fn bind_vcpu(&self, port: Port, vcpu: VcpuId) -> Refused<Channel> {
         self.vcpu(vcpu)?;
-        let mut locked = self.existing(port)?.lock();
+        let mut locked = self.existing(port)?.lock::<P::Relax>();
         if locked.consumer != Consumer::Guest {
             return refuse(Errno::EINVAL, "the port is the hypervisor's own");
         }
@@ -217,7 +223,7 @@ impl<P: SharedPage> EventTable<P> {
         if !self.is_fifo() {
             return refuse(Errno::ENOSYS, "the two-level ABI has no priorities");
         }
-        let mut locked = slot.lock();
+        let mut locked = slot.lock::<P::Relax>();
         if matches!(locked.binding, Binding::Free | Binding::Reserved)
             || locked.consumer != Consumer::Guest
         {

@@ -6,8 +6,9 @@ use vocabulary::{refuse, DomainId, Errno, Port, Refused};
 
 use crate::bind::virq_is_per_vcpu;
 use crate::channel::{Binding, Channel, Consumer};
-use crate::shared::{SharedInfo, SharedPage};
+use crate::shared::SharedInfo;
 use crate::table::EventTable;
+use crate::SharedPage;
 
 /// Who closes a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl<P: SharedPage> EventTable<P> {
     pub fn close(&self, info: &impl SharedInfo, port: Port, closer: Closer) -> Refused<Closed> {
         let slot = self.existing(port)?;
         let mut control = self.control();
-        let locked = slot.lock();
+        let locked = slot.lock::<P::Relax>();
         let channel = *locked;
         if closer == Closer::Guest && channel.consumer != Consumer::Guest {
             return refuse(Errno::EINVAL, "the port is the hypervisor's own");
@@ -98,7 +99,7 @@ impl<P: SharedPage> EventTable<P> {
         let Some(slot) = self.slot(news.port) else {
             return;
         };
-        let mut locked = slot.lock();
+        let mut locked = slot.lock::<P::Relax>();
         if locked.binding
             == (Binding::Interdomain {
                 remote: news.from,

@@ -16,10 +16,11 @@ use xen_abi::event_channel as abi;
 
 use crate::effects::Effects;
 use crate::number::{CONTROL_BLOCK_BYTES, LINK_BITS, PRIORITIES, WORDS_PER_PAGE};
-use crate::shared::{SharedInfo, SharedPage};
+use crate::shared::SharedInfo;
 use crate::slot::{Locked, QueueId};
 use crate::table::EventTable;
 use crate::two_level::{self, Raised};
+use crate::SharedPage;
 
 /// The event happened and was not consumed.
 pub(crate) const PENDING: u32 = 1 << abi::EVTCHN_FIFO_PENDING;
@@ -218,7 +219,7 @@ impl<P: SharedPage> EventTable<P> {
             *tail = 0;
         }
         drop(other);
-        locked.set_last_queue(Some(queue));
+        locked.set_last_queue(queue);
         let tail = queues
             .tail(queue.priority)
             .map_or(0, |tail| core::mem::replace(tail, port.0));
@@ -350,7 +351,7 @@ impl<P: SharedPage> EventTable<P> {
             // its bit is found here, or it locks after this and sees the new ABI.
             for port in (1..control.ports_with_storage()).map(Port) {
                 if let Some(slot) = self.slot(port) {
-                    let mut locked = slot.lock();
+                    let mut locked = slot.lock::<P::Relax>();
                     locked.deferred |= two_level::is_pending(info, port);
                 }
             }
@@ -396,7 +397,7 @@ impl<P: SharedPage> EventTable<P> {
             if !slot.peek().deferred {
                 return None;
             }
-            let mut locked = slot.lock();
+            let mut locked = slot.lock::<P::Relax>();
             let deferred = core::mem::replace(&mut locked.deferred, false);
             let vcpu = locked.vcpu;
             let raised = deferred.then(|| self.raise_locked(info, port, &mut locked));
@@ -418,11 +419,8 @@ impl<P: SharedPage> EventTable<P> {
             return Ok(());
         }
         control.retiring = true;
-        for port in (1..control.ports_with_storage()).map(Port) {
-            if let Some(slot) = self.slot(port) {
-                slot.lock().set_last_queue(None);
-            }
-        }
+        // What ports remember of the queue they were last on stays: it says something only about a queue whose tail they
+        // are, and no queue has a tail when it begins anew.
         // Locks are not held while a page guard drops: giving a frame back may take other locks.
         drop(control);
         for vcpu in &self.vcpus {

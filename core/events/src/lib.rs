@@ -53,5 +53,6 @@ pub use fifo::Expanded;
 pub use number::*;
 pub use poll::Polling;
 pub use send::Sent;
-pub use shared::{Bitmap, SharedInfo, SharedPage, BITMAP_WORDS};
+pub use shared::{Bitmap, SharedInfo, BITMAP_WORDS};
+pub use shared_page::SharedPage;
 pub use table::EventTable;

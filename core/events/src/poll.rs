@@ -6,8 +6,9 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use vocabulary::{refuse, Errno, Port, Refused, VcpuId};
 
 use crate::number::POLL_PORTS;
-use crate::shared::{SharedInfo, SharedPage};
+use crate::shared::SharedInfo;
 use crate::table::{try_boxed, EventTable};
+use crate::SharedPage;
 
 /// Not waiting.
 const IDLE: u32 = 0;
@@ -108,7 +109,7 @@ impl<P: SharedPage> EventTable<P> {
                 return refuse(Errno::EINVAL, "a polled port cannot exist");
             }
             let pending = self.slot(port).is_some_and(|slot| {
-                let _locked = slot.lock();
+                let _locked = slot.lock::<P::Relax>();
                 self.is_pending(info, port)
             });
             if pending {

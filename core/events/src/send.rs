@@ -4,10 +4,11 @@ use vocabulary::{refuse, Errno, Port, Refused, VcpuId};
 
 use crate::channel::{Binding, Channel, Consumer};
 use crate::effects::{Effect, Effects, Forward};
-use crate::shared::{Bitmap, SharedInfo, SharedPage, BITMAP_WORDS};
+use crate::shared::{Bitmap, SharedInfo, BITMAP_WORDS};
 use crate::slot::Locked;
 use crate::table::EventTable;
 use crate::two_level::{self, Raised};
+use crate::SharedPage;
 
 /// What became of a send.
 #[must_use = "the event is not delivered until its effects are carried out"]
@@ -104,7 +105,7 @@ impl<P: SharedPage> EventTable<P> {
     /// # Errors
     /// `EINVAL`: no such port.
     pub fn unmask(&self, info: &impl SharedInfo, port: Port) -> Refused<Effects<'_>> {
-        let mut locked = self.existing(port)?.lock();
+        let mut locked = self.existing(port)?.lock::<P::Relax>();
         if matches!(locked.binding, Binding::Free | Binding::Reserved)
             || locked.consumer != Consumer::Guest
         {
@@ -143,7 +144,7 @@ impl<P: SharedPage> EventTable<P> {
         let Some(slot) = self.slot(port) else {
             return Effects::none();
         };
-        let mut locked = slot.lock();
+        let mut locked = slot.lock::<P::Relax>();
         if !wanted(&locked) {
             return Effects::none();
         }

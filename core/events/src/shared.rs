@@ -1,4 +1,4 @@
-//! What the guest and the hypervisor share: the traits through which every access to guest memory goes.
+//! What the guest and the hypervisor share beside the FIFO ABI's pages: the trait through which it is reached.
 //!
 //! All of it is written by the guest at any moment, so that every value read is untrusted: it decides
 //! what *that* guest is told and nothing else. Read-modify-write operations must be full barriers (as
@@ -32,24 +32,4 @@ pub trait SharedInfo {
     fn fetch_or_selector(&self, vcpu: VcpuId, bits: u64) -> u64;
     /// Sets the vCPU's `evtchn_upcall_pending` to 1 atomically; answers whether it was set before.
     fn set_upcall_pending(&self, vcpu: VcpuId) -> bool;
-}
-
-/// A frame of guest memory that the hypervisor keeps referenced, writable and mapped for the FIFO ABI:
-/// a page of the event array, or the page that holds a control block. Dropping it gives the page back.
-///
-/// `offset` is a byte offset below 4096, a multiple of 4. An implementer answers 0 for any other.
-pub trait SharedPage {
-    /// Reads a word.
-    fn load(&self, offset: usize) -> u32;
-    /// Writes a word.
-    fn store(&self, offset: usize, value: u32);
-    /// Writes `new` if the word is `current`; else answers what it is.
-    ///
-    /// # Errors
-    /// The word's value where it differs from `current`.
-    fn compare_exchange(&self, offset: usize, current: u32, new: u32) -> Result<u32, u32>;
-    /// Sets `bits` atomically; answers the word before.
-    fn fetch_or(&self, offset: usize, bits: u32) -> u32;
-    /// Keeps only `bits` atomically; answers the word before.
-    fn fetch_and(&self, offset: usize, bits: u32) -> u32;
 }

@@ -3,6 +3,7 @@
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use shared_page::RelaxStrategy;
 use vocabulary::{DomainId, Port, VcpuId};
 
 use crate::channel::{Binding, Channel, Consumer};
@@ -51,8 +52,9 @@ impl Slot {
         unpack(self.word.load(Ordering::Acquire))
     }
 
-    /// Locks the port. The holder must not wait for anything that another holder could hold back.
-    pub fn lock(&self) -> Locked<'_> {
+    /// Locks the port; `R` says how to wait. The holder must not wait for anything that another holder could hold back.
+    #[inline]
+    pub fn lock<R: RelaxStrategy>(&self) -> Locked<'_> {
         loop {
             let word = self.word.load(Ordering::Relaxed);
             if word & LOCKED == 0
@@ -71,7 +73,7 @@ impl Slot {
                     channel: unpack(word),
                 };
             }
-            core::hint::spin_loop();
+            R::relax();
         }
     }
 }
@@ -93,11 +95,11 @@ impl Locked<'_> {
     }
 
     /// Notes the queue the port was put on.
-    pub fn set_last_queue(&self, queue: Option<QueueId>) {
-        let number = queue.map_or(0, |queue| {
-            ((queue.vcpu.0 << 4) | u32::from(queue.priority & 15)).wrapping_add(1)
-        });
-        self.slot.queue.store(number, Ordering::Relaxed);
+    pub fn set_last_queue(&self, queue: QueueId) {
+        let number = (queue.vcpu.0 << 4) | u32::from(queue.priority & 15);
+        self.slot
+            .queue
+            .store(number.wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Puts the port out of use: unbound, told to vCPU 0, default priority.

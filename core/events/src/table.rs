@@ -5,16 +5,18 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use spin::mutex::{SpinMutex, SpinMutexGuard};
-use spin::{Once, RwLock};
+use spin::once::Once;
+use spin::rwlock::RwLock;
 use vocabulary::{refuse, DomainId, Errno, Port, Refusal, Refused, VcpuId};
 
 use crate::channel::{Binding, Channel, Consumer};
 use crate::fifo::{self, Queues};
 use crate::number::{FIFO_PORTS, TWO_LEVEL_PORTS, VIRQS, WORDS_PER_PAGE};
 use crate::poll::Pollers;
-use crate::shared::{SharedInfo, SharedPage};
+use crate::shared::SharedInfo;
 use crate::slot::{Locked, Slot, VCPU_LIMIT};
 use crate::two_level;
+use crate::SharedPage;
 
 /// Ports that storage grows by: 4 KiB of slots.
 pub(crate) const BUCKET: u32 = 256;
@@ -23,24 +25,24 @@ const BUSY_PROBES: u32 = 1024;
 
 /// A domain's event channels.
 ///
-/// `P` is the hypervisor's guard of a guest page in use by the FIFO ABI.
-pub struct EventTable<P> {
+/// `P` is the hypervisor's guard of a guest page in use by the FIFO ABI, and says how to wait for a lock.
+pub struct EventTable<P: SharedPage> {
     domain: DomainId,
     /// Ports the domain's configuration allows, port 0 included.
     allowed: u32,
     fifo: AtomicBool,
-    buckets: Box<[Once<Box<[Slot]>>]>,
+    buckets: Box<[Once<Box<[Slot]>, P::Relax>]>,
     /// Pages of the FIFO event array, in order.
-    pub(crate) pages: Box<[RwLock<Option<P>>]>,
+    pub(crate) pages: Box<[RwLock<Option<P>, P::Relax>]>,
     pub(crate) vcpus: Box<[VcpuEvents<P>]>,
     pub(crate) pollers: Pollers,
-    pub(crate) control: SpinMutex<Control>,
+    pub(crate) control: SpinMutex<Control, P::Relax>,
 }
 
 /// What a vCPU has of its own; a cache line to itself, as senders on many processors lock it.
 #[repr(align(64))]
-pub(crate) struct VcpuEvents<P> {
-    pub queues: SpinMutex<Queues<P>>,
+pub(crate) struct VcpuEvents<P: SharedPage> {
+    pub queues: SpinMutex<Queues<P>, P::Relax>,
     /// The port each virtual interrupt is bound to, 0 for none. Global ones use vCPU 0's.
     pub virqs: [AtomicU32; VIRQS],
 }
@@ -93,7 +95,7 @@ impl<P: SharedPage> EventTable<P> {
         table.grow(&mut control)?;
         control.mark(Port(0), true);
         if let Some(slot) = table.slot(Port(0)) {
-            slot.lock().binding = Binding::Reserved;
+            slot.lock::<P::Relax>().binding = Binding::Reserved;
         }
         drop(control);
         Ok(table)
@@ -213,7 +215,7 @@ impl<P: SharedPage> EventTable<P> {
         }
         let port = self.find_free(control)?;
         control.mark(port, true);
-        let mut locked = self.existing(port)?.lock();
+        let mut locked = self.existing(port)?.lock::<P::Relax>();
         *locked = channel;
         Ok(port)
     }
@@ -283,7 +285,7 @@ impl<P: SharedPage> EventTable<P> {
     }
 }
 
-impl<P> VcpuEvents<P> {
+impl<P: SharedPage> VcpuEvents<P> {
     fn new() -> Self {
         Self {
             queues: SpinMutex::new(Queues::new()),

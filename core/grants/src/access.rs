@@ -9,8 +9,9 @@ use xen_abi::grant_table::{
 
 use crate::active::{Active, Kinds, Use};
 use crate::denied::{deny, Granted, Status};
-use crate::entry::{Entry, Header, Lent, SharedFrame};
+use crate::entry::{Entry, Header, Lent};
 use crate::table::{GrantTable, Version};
+use crate::SharedPage;
 use core::sync::atomic::Ordering;
 
 /// Attempts at marking a version-1 entry that its lender keeps changing.
@@ -39,7 +40,7 @@ struct Wish {
 
 /// A hold on an entry, counted and marked in the shared word. Dropping it gives the entry back.
 #[must_use = "a pin is released when dropped"]
-pub(crate) struct Pin<'t, F: SharedFrame> {
+pub(crate) struct Pin<'t, F: SharedPage> {
     table: &'t GrantTable<F>,
     reference: GrantRef,
     kinds: Kinds,
@@ -48,7 +49,7 @@ pub(crate) struct Pin<'t, F: SharedFrame> {
     pub terms: Use,
 }
 
-impl<'t, F: SharedFrame> Pin<'t, F> {
+impl<'t, F: SharedPage> Pin<'t, F> {
     /// The table of the lender.
     pub fn table(&self) -> &'t GrantTable<F> {
         self.table
@@ -87,13 +88,13 @@ impl<'t, F: SharedFrame> Pin<'t, F> {
     }
 }
 
-impl<F: SharedFrame> Drop for Pin<'_, F> {
+impl<F: SharedPage> Drop for Pin<'_, F> {
     fn drop(&mut self) {
         self.table.unpin(self.reference, self.kinds, self.write);
     }
 }
 
-impl<F: SharedFrame> GrantTable<F> {
+impl<F: SharedPage> GrantTable<F> {
     /// Pins an entry for `borrower`.
     pub(crate) fn pin(
         &self,
@@ -187,7 +188,7 @@ fn check_usage(lent: &Lent, usage: Usage) -> Granted<()> {
 }
 
 /// Pins an entry that is in use already, on the terms that were found first.
-fn join<F: SharedFrame>(
+fn join<F: SharedPage>(
     entry: &Entry<'_, F>,
     wish: Wish,
     active: &Active,
@@ -207,7 +208,7 @@ fn join<F: SharedFrame>(
 }
 
 /// Pins an entry that nobody holds: marks it and reads its terms.
-fn open<F: SharedFrame>(entry: &Entry<'_, F>, wish: Wish, active: &Active) -> Granted<Use> {
+fn open<F: SharedPage>(entry: &Entry<'_, F>, wish: Wish, active: &Active) -> Granted<Use> {
     let header = mark(entry, wish, active)?;
     let lent = entry.lent(header);
     if lent.is_err() {
@@ -245,7 +246,7 @@ fn check_header(version: Version, header: Header, wish: Wish) -> Granted<()> {
 
 /// Marks an entry as in use, if its lender lends it; answers the header that holds while it is marked.
 /// A refusal leaves no mark that was not there.
-fn mark<F: SharedFrame>(entry: &Entry<'_, F>, wish: Wish, active: &Active) -> Granted<Header> {
+fn mark<F: SharedPage>(entry: &Entry<'_, F>, wish: Wish, active: &Active) -> Granted<Header> {
     let flags = GTF_reading | if wish.write { GTF_writing } else { 0 };
     match entry.version {
         Version::V1 => {

@@ -5,8 +5,9 @@ use vocabulary::{DomainId, Gfn, GrantRef, Mfn, PAGE_SIZE};
 use crate::access::{Pin, Usage};
 use crate::active::Kinds;
 use crate::denied::{deny, Granted, Status};
-use crate::entry::{Lent, SharedFrame};
+use crate::entry::Lent;
 use crate::table::GrantTable;
+use crate::SharedPage;
 
 /// A copy's hold on an entry.
 const COPY: Kinds = Kinds {
@@ -15,7 +16,7 @@ const COPY: Kinds = Kinds {
 };
 
 /// An entry pinned for a copy.
-pub enum CopyAccess<'a, F: SharedFrame> {
+pub enum CopyAccess<'a, F: SharedPage> {
     /// The frame is known.
     Direct(CopyPin<'a, F>),
     /// The entry stands for another domain's: look its table up and `resolve`.
@@ -24,7 +25,7 @@ pub enum CopyAccess<'a, F: SharedFrame> {
 
 /// One side of a copy, pinned until dropped.
 #[must_use = "the entry is released when dropped"]
-pub struct CopyPin<'a, F: SharedFrame> {
+pub struct CopyPin<'a, F: SharedPage> {
     pin: Pin<'a, F>,
     /// The transitive entry that led here, held as long.
     _through: Option<Pin<'a, F>>,
@@ -35,13 +36,13 @@ pub struct CopyPin<'a, F: SharedFrame> {
 
 /// A transitive entry, pinned until dropped.
 #[must_use = "the entry is released when dropped"]
-pub struct TransitivePin<'a, F: SharedFrame> {
+pub struct TransitivePin<'a, F: SharedPage> {
     pin: Pin<'a, F>,
     lender: DomainId,
     reference: GrantRef,
 }
 
-impl<F: SharedFrame> GrantTable<F> {
+impl<F: SharedPage> GrantTable<F> {
     /// Pins an entry of this table that `borrower` copies from, or to if `write`.
     ///
     /// # Errors
@@ -68,7 +69,7 @@ impl<F: SharedFrame> GrantTable<F> {
     }
 }
 
-impl<'a, F: SharedFrame> TransitivePin<'a, F> {
+impl<'a, F: SharedPage> TransitivePin<'a, F> {
     /// The domain whose table has the entry this one stands for.
     pub fn lender(&self) -> DomainId {
         self.lender
@@ -89,7 +90,7 @@ impl<'a, F: SharedFrame> TransitivePin<'a, F> {
     }
 }
 
-impl<'a, F: SharedFrame> CopyPin<'a, F> {
+impl<'a, F: SharedPage> CopyPin<'a, F> {
     fn new(pin: Pin<'a, F>, through: Option<Pin<'a, F>>) -> Granted<Self> {
         let (frame, start, length) = match pin.terms.lent {
             Lent::Frame(frame) => (frame, 0, PAGE_SIZE as u16),

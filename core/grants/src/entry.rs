@@ -1,30 +1,11 @@
-//! Entries as they lie in the shared frames, in both versions, and the trait through which they are reached.
+//! Entries as they lie in the shared frames, in both versions.
 
+use shared_page::SharedPage;
 use vocabulary::{DomainId, Gfn, GrantRef};
 use xen_abi::grant_table::{GTF_permit_access, GTF_sub_page, GTF_transitive, GTF_type_mask};
 
 use crate::denied::{deny, Granted, Status};
 use crate::table::Version;
-
-/// A frame that the hypervisor shares with the guest: zeroed when handed over, mapped as long as it lives.
-///
-/// `offset` is a byte offset below 4096, a multiple of 4; an implementer answers 0 for any other. All
-/// operations are atomic, read-modify-write ones full barriers, and none waits for another processor.
-pub trait SharedFrame {
-    /// Reads a word.
-    fn load(&self, offset: usize) -> u32;
-    /// Writes a word.
-    fn store(&self, offset: usize, value: u32);
-    /// Writes `new` if the word is `current`; else answers what it is.
-    ///
-    /// # Errors
-    /// The word's value where it differs from `current`.
-    fn compare_exchange(&self, offset: usize, current: u32, new: u32) -> Result<u32, u32>;
-    /// Sets `bits`; answers the word before.
-    fn fetch_or(&self, offset: usize, bits: u32) -> u32;
-    /// Keeps only `bits`; answers the word before.
-    fn fetch_and(&self, offset: usize, bits: u32) -> u32;
-}
 
 /// Entries' offset of the word with flags (low half) and borrower (high half).
 const HEADER: usize = 0;
@@ -78,7 +59,7 @@ pub(crate) struct Entry<'t, F> {
     status: Option<(&'t F, usize, u32)>,
 }
 
-impl<'t, F: SharedFrame> Entry<'t, F> {
+impl<'t, F: SharedPage> Entry<'t, F> {
     /// Entry number `index` of its frame. `status` is given for version 2: the frame that holds statuses,
     /// and the number of this entry's in it.
     pub fn new(

@@ -5,9 +5,10 @@ use vocabulary::{DomainId, Gfn, GrantRef, Mfn, VcpuId};
 use crate::access::{Pin, Usage};
 use crate::active::Kinds;
 use crate::denied::{deny, Granted, Status};
-use crate::entry::{Lent, SharedFrame};
+use crate::entry::Lent;
 use crate::maptrack::{GrantHandle, Mapping, Maptrack, Reserved};
 use crate::table::GrantTable;
+use crate::SharedPage;
 
 /// What a borrower asks for (`GNTTABOP_map_grant_ref`), its flags taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +42,14 @@ pub struct Grant {
 
 /// A mapping about to be made: the entry is pinned and a handle reserved. Dropping it undoes both.
 #[must_use = "a pending mapping is undone when dropped"]
-pub struct PendingMap<'a, F: SharedFrame> {
+pub struct PendingMap<'a, F: SharedPage> {
     pin: Pin<'a, F>,
-    handle: Reserved<'a>,
+    handle: Reserved<'a, F>,
     grant: Grant,
     by_entry: bool,
 }
 
-impl<F: SharedFrame> GrantTable<F> {
+impl<F: SharedPage> GrantTable<F> {
     /// Begins `GNTTABOP_map_grant_ref`: this is the lender's table, `track` the borrower's. `vcpu` is the
     /// borrower's vCPU that asks; it only chooses a list of free handles.
     ///
@@ -58,7 +59,7 @@ impl<F: SharedFrame> GrantTable<F> {
     /// changes its table's version.
     pub fn begin_map<'a>(
         &'a self,
-        track: &'a Maptrack,
+        track: &'a Maptrack<F>,
         vcpu: VcpuId,
         request: MapRequest,
     ) -> Granted<PendingMap<'a, F>> {
@@ -94,7 +95,7 @@ impl<F: SharedFrame> GrantTable<F> {
     }
 }
 
-impl<F: SharedFrame> PendingMap<'_, F> {
+impl<F: SharedPage> PendingMap<'_, F> {
     /// What is lent.
     pub fn grant(&self) -> Grant {
         self.grant

@@ -4,11 +4,12 @@ use alloc::boxed::Box;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use spin::mutex::SpinMutex;
-use spin::Once;
+use spin::once::Once;
 use vocabulary::{refuse, DomainId, Errno, GrantRef, Mfn, Refused, VcpuId};
 
 use crate::denied::{deny, Denied, Granted, Status};
 use crate::table::try_boxed;
+use crate::SharedPage;
 
 /// Handles that storage grows by: what one maptrack frame of the interface's configuration holds.
 const CHUNK: u32 = 256;
@@ -65,35 +66,35 @@ struct Track {
 }
 
 /// Storage of 256 handles.
-type Chunk = Box<[SpinMutex<Track>]>;
+type Chunk<R> = Box<[SpinMutex<Track, R>]>;
 
 /// A list of free handles; on a cache line of its own, as vCPUs use different ones.
 #[repr(align(64))]
-struct FreeList {
-    head: SpinMutex<u32>,
+struct FreeList<R> {
+    head: SpinMutex<u32, R>,
     /// How many it holds: a hint for others whether to look.
     length: AtomicU32,
 }
 
-/// What a domain has borrowed and mapped.
-pub struct Maptrack {
+/// What a domain has borrowed and mapped. `F` is what its own table is made of; here it only says how to wait for a lock.
+pub struct Maptrack<F: SharedPage> {
     domain: DomainId,
     limit: u32,
-    chunks: Box<[Once<Chunk>]>,
-    lists: Box<[FreeList]>,
+    chunks: Box<[Once<Chunk<F::Relax>, F::Relax>]>,
+    lists: Box<[FreeList<F::Relax>]>,
     /// Handles that were ever used: the rest has no storage yet or is fresh.
     used: AtomicU32,
 }
 
 /// A handle set aside. Dropping it frees the handle.
 #[must_use = "a reserved handle is freed when dropped"]
-pub(crate) struct Reserved<'a> {
-    track: &'a Maptrack,
+pub(crate) struct Reserved<'a, F: SharedPage> {
+    track: &'a Maptrack<F>,
     index: u32,
     vcpu: VcpuId,
 }
 
-impl Maptrack {
+impl<F: SharedPage> Maptrack<F> {
     /// The handles of `domain`, which has `vcpus` vCPUs and may have `max_frames` times 256 mappings
     /// (`max_maptrack_frames`), at most 2^20.
     ///
@@ -162,7 +163,7 @@ impl Maptrack {
     }
 
     /// Sets a free handle aside: from the vCPU's list, else from another's, else a fresh one.
-    pub(crate) fn reserve(&self, vcpu: VcpuId) -> Granted<Reserved<'_>> {
+    pub(crate) fn reserve(&self, vcpu: VcpuId) -> Granted<Reserved<'_, F>> {
         let own = self.own_list(vcpu);
         let count = self.lists.len();
         let taken = (0..count)
@@ -200,14 +201,14 @@ impl Maptrack {
         }
     }
 
-    fn track(&self, index: u32) -> Option<&SpinMutex<Track>> {
+    fn track(&self, index: u32) -> Option<&SpinMutex<Track, F::Relax>> {
         self.chunks
             .get((index / CHUNK) as usize)?
             .get()?
             .get((index % CHUNK) as usize)
     }
 
-    fn find(&self, handle: GrantHandle) -> Granted<&SpinMutex<Track>> {
+    fn find(&self, handle: GrantHandle) -> Granted<&SpinMutex<Track, F::Relax>> {
         self.track(handle.0 & INDEX_MASK).ok_or(Denied {
             status: Status::BadHandle,
             rule: "no such grant mapping",
@@ -218,7 +219,7 @@ impl Maptrack {
         vcpu.0 as usize % self.lists.len().max(1)
     }
 
-    fn pop(&self, list: &FreeList) -> Option<u32> {
+    fn pop(&self, list: &FreeList<F::Relax>) -> Option<u32> {
         if list.length.load(Ordering::Relaxed) == 0 {
             return None;
         }
@@ -274,7 +275,7 @@ impl Maptrack {
     }
 }
 
-impl Reserved<'_> {
+impl<F: SharedPage> Reserved<'_, F> {
     /// The handle is `mapping`'s now.
     pub fn commit(self, mapping: Mapping) -> GrantHandle {
         let mut generation = 0;
@@ -289,7 +290,7 @@ impl Reserved<'_> {
     }
 }
 
-impl Drop for Reserved<'_> {
+impl<F: SharedPage> Drop for Reserved<'_, F> {
     fn drop(&mut self) {
         self.track.free(self.index, self.vcpu);
     }

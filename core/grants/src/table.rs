@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, Ordering};
 
 use spin::mutex::{SpinMutex, SpinMutexGuard};
-use spin::Once;
+use spin::once::Once;
 use vocabulary::{refuse, DomainId, Errno, GrantRef, Refused, PAGE_SIZE};
 
 use crate::active::Active;
 use crate::denied::{deny, Denied, Granted, Status};
-use crate::entry::{Entry, SharedFrame};
+use crate::entry::Entry;
+use crate::SharedPage;
 
 /// Entries our records grow by: as many as a frame of the denser version holds.
 const CHUNK: u32 = 512;
@@ -61,23 +62,23 @@ impl Version {
 }
 
 /// Our records of 512 entries.
-type Chunk = Box<[SpinMutex<Active>]>;
+type Chunk<R> = Box<[SpinMutex<Active, R>]>;
 
 /// What a domain lends.
 ///
-/// `F` is the hypervisor's hold on a frame that it shares with the guest.
-pub struct GrantTable<F> {
+/// `F` is the hypervisor's hold on a frame that it shares with the guest, and says how to wait for a lock.
+pub struct GrantTable<F: SharedPage> {
     domain: DomainId,
-    frames: Box<[Once<F>]>,
-    statuses: Box<[Once<F>]>,
-    active: Box<[Once<Chunk>]>,
+    frames: Box<[Once<F, F::Relax>]>,
+    statuses: Box<[Once<F, F::Relax>]>,
+    active: Box<[Once<Chunk<F::Relax>, F::Relax>]>,
     /// Frames in place; `active` covers them.
     frame_count: AtomicU32,
     status_count: AtomicU32,
     version: AtomicU8,
     /// The version is being changed: no new pins.
     pub(crate) changing: AtomicBool,
-    pub(crate) control: SpinMutex<()>,
+    pub(crate) control: SpinMutex<(), F::Relax>,
 }
 
 /// `count` values in a box, or nothing.
@@ -88,7 +89,7 @@ pub(crate) fn try_boxed<T>(count: u32, make: impl FnMut() -> T) -> Option<Box<[T
     Some(values.into_boxed_slice())
 }
 
-impl<F: SharedFrame> GrantTable<F> {
+impl<F: SharedPage> GrantTable<F> {
     /// The table of `domain`, empty, of version 1, that may grow to `max_frames` (`max_grant_frames`).
     /// It takes a few dozen bytes a possible frame at once, 24 KiB a frame on demand.
     ///
@@ -276,7 +277,7 @@ impl<F: SharedFrame> GrantTable<F> {
     }
 
     /// The record of an entry, if the table ever covered it.
-    pub(crate) fn record(&self, reference: GrantRef) -> Option<&SpinMutex<Active>> {
+    pub(crate) fn record(&self, reference: GrantRef) -> Option<&SpinMutex<Active, F::Relax>> {
         let chunk = self.active.get((reference.0 / CHUNK) as usize)?.get()?;
         chunk.get((reference.0 % CHUNK) as usize)
     }

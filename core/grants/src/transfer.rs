@@ -6,22 +6,23 @@ use xen_abi::grant_table::{
 };
 
 use crate::denied::{deny, Granted, Status};
-use crate::entry::{Entry, Header, SharedFrame};
+use crate::entry::{Entry, Header};
 use crate::table::{GrantTable, Version};
+use crate::SharedPage;
 
 /// Attempts at committing to an entry that its domain keeps changing.
 const ATTEMPTS: u32 = 16;
 
 /// An entry committed to a transfer: its domain waits for the frame. Dropping it takes the commitment back.
 #[must_use = "the commitment is taken back when dropped"]
-pub struct TransferPin<'a, F: SharedFrame> {
+pub struct TransferPin<'a, F: SharedPage> {
     table: &'a GrantTable<F>,
     reference: GrantRef,
     slot: Gfn,
     frame: Option<Gfn>,
 }
 
-impl<F: SharedFrame> GrantTable<F> {
+impl<F: SharedPage> GrantTable<F> {
     /// Commits an entry of this table, the receiver's, to a frame from `sender`. `frame` is the number
     /// that `complete` writes into the entry: nothing for a translated receiver, who knows its slot.
     ///
@@ -87,7 +88,7 @@ impl<F: SharedFrame> GrantTable<F> {
     }
 }
 
-impl<F: SharedFrame> TransferPin<'_, F> {
+impl<F: SharedPage> TransferPin<'_, F> {
     /// The slot the receiver wants filled, in its own numbering: of use for translated receivers.
     pub fn slot(&self) -> Gfn {
         self.slot
@@ -108,7 +109,7 @@ impl<F: SharedFrame> TransferPin<'_, F> {
     pub fn abort(self) {}
 }
 
-impl<F: SharedFrame> Drop for TransferPin<'_, F> {
+impl<F: SharedPage> Drop for TransferPin<'_, F> {
     fn drop(&mut self) {
         self.table.end_transfer(self.reference, |entry| {
             entry.clear_flags(GTF_transfer_committed)

@@ -4,21 +4,21 @@ use vocabulary::VcpuId;
 
 use crate::active::Kinds;
 use crate::denied::Granted;
-use crate::entry::SharedFrame;
 use crate::maptrack::{GrantHandle, Mapping, Maptrack};
 use crate::table::GrantTable;
+use crate::SharedPage;
 
 /// A mapping about to be destroyed, out of anybody else's reach. Dropping it leaves the mapping as it was.
 #[must_use = "the mapping stays unless finished"]
-pub struct Unmapping<'a> {
-    track: &'a Maptrack,
+pub struct Unmapping<'a, F: SharedPage> {
+    track: &'a Maptrack<F>,
     handle: GrantHandle,
     vcpu: VcpuId,
     mapping: Mapping,
     kinds: Kinds,
 }
 
-impl Maptrack {
+impl<F: SharedPage> Maptrack<F> {
     /// Begins `GNTTABOP_unmap_grant_ref` or `unmap_and_replace`: for the processor if `host` (a host
     /// address was given), for devices if `device`. What is not mapped so is ignored. `vcpu` is the
     /// borrower's vCPU that asks.
@@ -31,7 +31,7 @@ impl Maptrack {
         handle: GrantHandle,
         host: bool,
         device: bool,
-    ) -> Granted<Unmapping<'_>> {
+    ) -> Granted<Unmapping<'_, F>> {
         let mapping = self.take(handle)?;
         let kinds = Kinds {
             host: host && mapping.host,
@@ -47,7 +47,7 @@ impl Maptrack {
     }
 }
 
-impl Unmapping<'_> {
+impl<F: SharedPage> Unmapping<'_, F> {
     /// The mapping as it was made.
     pub fn mapping(&self) -> Mapping {
         self.mapping
@@ -65,7 +65,7 @@ impl Unmapping<'_> {
 
     /// The mappings are gone, from TLBs too: gives the pins back to the lender's table (nothing, if the
     /// lender's table is gone) and the handle back, if nothing of the mapping remains.
-    pub fn finish<F: SharedFrame>(self, lender: Option<&GrantTable<F>>) {
+    pub fn finish(self, lender: Option<&GrantTable<F>>) {
         let Self {
             track,
             handle,
@@ -89,7 +89,7 @@ impl Unmapping<'_> {
     pub fn abort(self) {}
 }
 
-impl Drop for Unmapping<'_> {
+impl<F: SharedPage> Drop for Unmapping<'_, F> {
     fn drop(&mut self) {
         self.track.put(self.handle, Some(self.mapping), self.vcpu);
     }

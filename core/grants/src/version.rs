@@ -11,8 +11,9 @@ use xen_abi::grant_table::{
 
 use crate::active::Active;
 use crate::denied::{deny, Granted, Status};
-use crate::entry::{Header, SharedFrame};
+use crate::entry::Header;
 use crate::table::{GrantTable, Version};
+use crate::SharedPage;
 
 /// Entries that survive a change: the toolstack may have put the console and the store there.
 const RESERVED: usize = GNTTAB_NR_RESERVED_ENTRIES as usize;
@@ -26,7 +27,7 @@ struct Kept {
     frame: u64,
 }
 
-impl<F: SharedFrame> GrantTable<F> {
+impl<F: SharedPage> GrantTable<F> {
     /// `GNTTABOP_set_version`: gives all entries the other layout. All but the first 8 are emptied; of
     /// those, the ones that lend whole frames stay, in use or not. `allocate` gives zeroed frames for the
     /// statuses; it is called with the table's control lock held. Version 1 keeps them for later.
@@ -160,7 +161,7 @@ impl<F: SharedFrame> GrantTable<F> {
 }
 
 /// Zeroes a shared frame.
-fn wipe<F: SharedFrame>(frame: &F) {
+fn wipe<F: SharedPage>(frame: &F) {
     for offset in (0..PAGE_SIZE).step_by(4) {
         frame.store(offset, 0);
     }

@@ -22,6 +22,8 @@ impl Liar {
 }
 
 impl SharedPage for Liar {
+    type Relax = spin::Spin;
+
     fn load(&self, _: usize) -> u32 {
         self.lie()
     }
@@ -60,6 +62,8 @@ impl Stubborn {
 }
 
 impl SharedPage for &'static Stubborn {
+    type Relax = spin::Spin;
+
     fn load(&self, _: usize) -> u32 {
         self.count();
         LINKED

@@ -69,6 +69,8 @@ impl Page {
 }
 
 impl SharedPage for Page {
+    type Relax = spin::Spin;
+
     fn load(&self, offset: usize) -> u32 {
         self.0[offset / 4].load(SeqCst)
     }

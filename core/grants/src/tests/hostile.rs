@@ -8,7 +8,7 @@ use vocabulary::{DomainId, GrantRef, Mfn, VcpuId};
 use xen_abi::grant_table::GTF_permit_access;
 
 use super::mock::Frame;
-use crate::{CopyAccess, GrantTable, MapRequest, Maptrack, SharedFrame, Status};
+use crate::{CopyAccess, GrantTable, MapRequest, Maptrack, SharedPage, Status};
 
 /// A frame whose every word is a fresh lie, from a seed, that is likely enough to look like an entry.
 struct Liar(AtomicU32);
@@ -30,7 +30,9 @@ impl Liar {
     }
 }
 
-impl SharedFrame for Liar {
+impl SharedPage for Liar {
+    type Relax = spin::Spin;
+
     fn load(&self, offset: usize) -> u32 {
         assert!(offset < 4096);
         self.lie()
@@ -59,7 +61,9 @@ impl SharedFrame for Liar {
 /// A frame that always looks lendable but never lets itself be marked.
 struct Restless(&'static AtomicU32);
 
-impl SharedFrame for Restless {
+impl SharedPage for Restless {
+    type Relax = spin::Spin;
+
     fn load(&self, _: usize) -> u32 {
         self.0.fetch_add(1, SeqCst);
         u32::from(GTF_permit_access) | 2 << 16
@@ -94,7 +98,9 @@ impl Watched {
     }
 }
 
-impl SharedFrame for Watched {
+impl SharedPage for Watched {
+    type Relax = spin::Spin;
+
     fn load(&self, offset: usize) -> u32 {
         self.frame.load(offset)
     }

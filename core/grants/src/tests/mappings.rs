@@ -298,8 +298,8 @@ fn tables_grow_to_their_limit() {
     assert_eq!(table.frame(0).unwrap().0[0].load(SeqCst), 5);
     assert!(table.frame(3).is_none());
     assert!(GrantTable::<Frame>::new(DomainId(1), u32::MAX).is_err());
-    assert!(Maptrack::new(DomainId(1), 0, u32::MAX).is_ok());
-    let none = Maptrack::new(DomainId(1), 1, 0).unwrap();
+    assert!(Maptrack::<Frame>::new(DomainId(1), 0, u32::MAX).is_ok());
+    let none = Maptrack::<Frame>::new(DomainId(1), 1, 0).unwrap();
     assert!(none.reserve(VcpuId(0)).is_err());
 }
 

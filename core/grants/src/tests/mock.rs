@@ -6,7 +6,7 @@ use std::sync::Arc;
 use vocabulary::{DomainId, GrantRef, Mfn, VcpuId};
 use xen_abi::grant_table::{GTF_permit_access, GTF_reading, GTF_type_mask, GTF_writing};
 
-use crate::{Grant, GrantHandle, GrantTable, Granted, MapRequest, Maptrack, SharedFrame, Version};
+use crate::{Grant, GrantHandle, GrantTable, Granted, MapRequest, Maptrack, SharedPage, Version};
 
 /// A shared frame. Clones are the same frame.
 #[derive(Clone)]
@@ -18,7 +18,9 @@ impl Frame {
     }
 }
 
-impl SharedFrame for Frame {
+impl SharedPage for Frame {
+    type Relax = spin::Spin;
+
     fn load(&self, offset: usize) -> u32 {
         self.0[offset / 4].load(SeqCst)
     }
@@ -39,7 +41,7 @@ impl SharedFrame for Frame {
 /// A domain: what it lends and what it borrows.
 pub struct Domain {
     pub table: GrantTable<Frame>,
-    pub track: Maptrack,
+    pub track: Maptrack<Frame>,
 }
 
 pub fn domain(id: u16, frames: u32) -> Domain {

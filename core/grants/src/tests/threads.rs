@@ -70,7 +70,7 @@ fn lend(lender: &Domain, lent: &[AtomicU64], running: &AtomicBool) {
 
 fn borrow(
     lender: &Domain,
-    track: &Maptrack,
+    track: &Maptrack<Frame>,
     lent: &[AtomicU64],
     vcpu: VcpuId,
     running: &AtomicBool,

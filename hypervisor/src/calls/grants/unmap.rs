@@ -14,6 +14,7 @@ use xen_abi::grant_table::{GnttabUnmapAndReplace, GnttabUnmapGrantRef};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::{deny, go_on, slot, status_of, Held, Lenders, BATCH};
+use crate::grants::GrantFrame;
 use crate::hypercall::{Answer, Arguments};
 use crate::vcpu::Vcpu;
 use crate::{flush, guest, machine};
@@ -66,7 +67,7 @@ impl Request for GnttabUnmapAndReplace {
 }
 
 /// Mappings whose page-table entries are gone, and which the TLBs may still have.
-type Gone<'a> = ArrayVec<Unmapping<'a>, { BATCH as usize }>;
+type Gone<'a> = ArrayVec<Unmapping<'a, GrantFrame>, { BATCH as usize }>;
 
 /// Unmaps for each structure, one batch.
 pub fn run<T: Request>(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
@@ -106,7 +107,7 @@ fn unmap_one<'a, T: Request>(vcpu: &'a Vcpu, at: u64, gone: &mut Gone<'a>) -> Re
 }
 
 /// Takes a mapping's page-table entry away. On a refusal the mapping stays as it was.
-fn destroy<'a>(vcpu: &'a Vcpu, wish: &Wish) -> Granted<Unmapping<'a>> {
+fn destroy<'a>(vcpu: &'a Vcpu, wish: &Wish) -> Granted<Unmapping<'a, GrantFrame>> {
     let borrowed = &vcpu.domain.grants.borrowed;
     let unmapping = borrowed.begin_unmap(vcpu.id, wish.handle, wish.host != 0, wish.device != 0)?;
     let mapping = unmapping.mapping();
