@@ -16,8 +16,8 @@ use crate::members::{Cpu, Vcpu, Vcpus};
 use crate::virtual_time::{at_default_weight, VirtualTime, Weight};
 use crate::{CpuId, CpuSet, Decision, Poke, Scheduler, VcpuKey, VcpuParameters, MAX_CPUS};
 
-/// No vCPU is preempted before it ran this long, so that switching stays cheap against running.
-pub(crate) const RATE_LIMIT: Nanos = Nanos(1_000_000);
+/// How long a vCPU runs at least before it is preempted, where nobody said anything else.
+const RATE_LIMIT: Nanos = Nanos(1_000_000);
 /// How far the running vCPU may get ahead of the next before it must let it run.
 const SLICE: i64 = at_default_weight(2_000_000);
 /// No vCPU runs longer than this while others wait.
@@ -36,6 +36,8 @@ pub struct FairScheduler {
     pub(crate) queued: CpuSet,
     /// For how many vCPUs every online CPU's queue has room.
     room: usize,
+    /// No vCPU is preempted before it ran this long, so that switching stays cheap against running.
+    pub(crate) rate_limit: Nanos,
 }
 
 impl Default for FairScheduler {
@@ -55,7 +57,18 @@ impl FairScheduler {
             idle: CpuSet::EMPTY,
             queued: CpuSet::EMPTY,
             room: 0,
+            rate_limit: RATE_LIMIT,
         }
+    }
+
+    /// How long a vCPU runs at least before it is preempted.
+    pub const fn rate_limit(&self) -> Nanos {
+        self.rate_limit
+    }
+
+    /// Sets how long a vCPU runs at least before it is preempted, half a second at most.
+    pub fn set_rate_limit(&mut self, limit: Nanos) {
+        self.rate_limit = limit.min(Nanos(500_000_000));
     }
 
     pub(crate) fn cpu(&self, cpu: CpuId) -> Option<&Cpu> {
@@ -103,15 +116,15 @@ impl FairScheduler {
         if cpu.yielded {
             return false;
         }
-        now.0 < cpu.since.0.saturating_add(RATE_LIMIT.0) || current.reached <= first
+        now.0 < cpu.since.0.saturating_add(self.rate_limit.0) || current.reached <= first
     }
 
     /// When the CPU, which runs `current`, must look again because one that came to `rival` waits.
-    fn slice_end(cpu: &Cpu, current: &Vcpu, rival: VirtualTime, now: Nanos) -> Nanos {
+    fn slice_end(&self, cpu: &Cpu, current: &Vcpu, rival: VirtualTime, now: Nanos) -> Nanos {
         let lead = rival.since(current.reached).saturating_add(SLICE);
         let slice = current.weight.time_for(lead).min(LONGEST_SLICE);
         let end = now.0.saturating_add(slice.0);
-        Nanos(end.max(cpu.since.0.saturating_add(RATE_LIMIT.0)))
+        Nanos(end.max(cpu.since.0.saturating_add(self.rate_limit.0)))
     }
 
     /// Makes `key`, which is in no queue, what the CPU runs.
@@ -170,7 +183,7 @@ impl FairScheduler {
                 (Some(first), Some(stopped)) => Some(first.min(stopped)),
                 (first, stopped) => first.or(stopped),
             };
-            Some(Self::slice_end(cpu, current, rival?, now))
+            Some(self.slice_end(cpu, current, rival?, now))
         });
         let mut run = None;
         if let Some(cpu) = self.cpu_mut(cpu_id) {

@@ -2,7 +2,7 @@
 
 use vocabulary::Nanos;
 
-use crate::fair::{FairScheduler, RATE_LIMIT};
+use crate::fair::FairScheduler;
 use crate::members::Vcpu;
 use crate::virtual_time::at_default_weight;
 use crate::{CpuId, CpuSet, Poke};
@@ -85,7 +85,7 @@ impl FairScheduler {
             return Some(target);
         };
         let preempts = current.reached.since(reached) > PREEMPTION;
-        let earliest = now.0.max(cpu.since.0.saturating_add(RATE_LIMIT.0));
+        let earliest = now.0.max(cpu.since.0.saturating_add(self.rate_limit.0));
         let in_time = match cpu.until {
             Some(until) => !preempts || until.0 <= earliest,
             None => false,
