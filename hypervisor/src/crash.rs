@@ -48,7 +48,7 @@ pub fn end(vcpu: &Vcpu, code: u8) {
     let first_time = vcpu.domain.mark_shut_down(code);
     PerCpu::current().work.fetch_or(work::RESCHEDULE, AcqRel);
     if first_time {
-        power::domain_ended(&vcpu.domain, code);
+        power::domain_ended(&vcpu.domain);
     }
 }
 
@@ -109,7 +109,6 @@ pub fn report(vcpu: &Vcpu, registers: &Registers) {
 /// Ends a domain none of whose vCPUs need run here.
 pub fn end_domain(domain: &crate::domain::Domain) {
     if domain.mark_shut_down(CRASH) {
-        crate::schedule::stop_domain(domain);
-        power::domain_ended(domain, CRASH);
+        power::domain_ended(domain);
     }
 }

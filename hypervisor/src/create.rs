@@ -2,54 +2,63 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicU8};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8};
 
 use allocator::Claim;
 use events::EventTable;
 use hw::sync::SpinLock;
 use hw::tlb::CpuSet;
-use memory::{DomainPages, Paging, Sharing};
+use memory::{DomainPages, Paging};
 use spin::Once;
 use vocabulary::{DomainId, Errno, Refusal, Refused};
+use xen_abi::domctl::{Createdomain, XEN_DOMCTL_GRANT_version_mask};
 
-use crate::domain::{Domain, RUNNING};
-use crate::{grants, irq, machine};
-
-/// Event channels a privileged domain may have: all the FIFO ABI has.
-const PORTS_PRIVILEGED: u32 = 131_072;
-/// Event channels any other domain may have at first.
-const PORTS: u32 = 1024;
+use crate::domain::{life, Domain, RUNNING};
+use crate::grants::{DomainGrants, GrantFrame, Limits};
+use crate::irq;
 
 impl Domain {
-    /// A domain without frames and vCPUs that may have `vcpus` vCPUs and `most_pages` frames.
+    /// A domain without frames and vCPUs, as `config` asks, that may have `most_pages` frames. What `config` says was
+    /// checked. ENOMEM.
     pub fn create(
         id: DomainId,
         privileged: bool,
-        vcpus: u32,
+        config: &Createdomain,
         most_pages: u64,
     ) -> Refused<Arc<Self>> {
-        let out_of_memory = Refusal::new(Errno::ENOMEM, "no memory for the domain");
-        let shared_info = machine::take_own(0).ok_or(out_of_memory)?;
-        machine::frames().share_with_guest(shared_info, id, Sharing::Writable)?;
-        let ports = if privileged { PORTS_PRIVILEGED } else { PORTS };
+        let shared =
+            GrantFrame::share(id).ok_or(Refusal::new(Errno::ENOMEM, "no memory for the domain"))?;
+        let vcpus = config.max_vcpus;
+        let limits = Limits {
+            frames: u32::try_from(config.max_grant_frames).unwrap_or(Limits::DEFAULT.frames),
+            maptrack_frames: u32::try_from(config.max_maptrack_frames)
+                .unwrap_or(Limits::DEFAULT.maptrack_frames),
+            version: config.grant_opts & XEN_DOMCTL_GRANT_version_mask,
+        };
         let mut pages = DomainPages::new(id);
         pages.set_max(most_pages);
         Ok(Arc::new(Self {
             id,
             privileged,
+            handle: SpinLock::new(config.handle),
+            config: *config,
+            life: AtomicU8::new(life::ALIVE),
+            pauses: AtomicU32::new(0),
             vcpus: Once::new(),
             paging: SpinLock::new(Paging::new(id)),
             pages: SpinLock::new(pages),
             claim: SpinLock::new(Claim::none()),
-            shared_info,
-            events: EventTable::new(id, vcpus, ports)?,
-            grants: grants::DomainGrants::new(id, vcpus)?,
+            shared_info: shared.number(),
+            _shared: shared,
+            events: EventTable::new(id, vcpus, config.max_evtchn_port)?,
+            grants: DomainGrants::within(id, vcpus, limits)?,
             interrupts: irq::DomainInterrupts::new(privileged),
             dirty: CpuSet::new(),
             // Linux asks for writable page tables; they are always emulated.
             assists: AtomicU64::new(0),
             shutdown_code: AtomicU8::new(RUNNING),
             is_shut_down: AtomicBool::new(false),
+            shutdown_told: AtomicBool::new(false),
             memory_map: SpinLock::new(Vec::new()),
             cpuid: crate::cpuid::DomainPolicy::new(),
             settings: crate::settings::Settings::new(),

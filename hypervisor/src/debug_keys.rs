@@ -120,7 +120,7 @@ fn show_dom0() {
     if let Some(domain) = domains::first() {
         for vcpu in domain.vcpus() {
             let registers = vcpu.saved.lock();
-            crash::report(vcpu, &registers);
+            crash::report(&vcpu, &registers);
         }
     }
 }

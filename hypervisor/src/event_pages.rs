@@ -69,17 +69,17 @@ impl SharedInfo for Info<'_> {
 
     #[inline]
     fn fetch_or_selector(&self, vcpu: VcpuId, bits: u64) -> u64 {
-        self.0.vcpu(vcpu).map_or(0, |vcpu| {
-            vcpu.context.info().pending_selector.fetch_or(bits, SeqCst)
+        self.0.context(vcpu).map_or(0, |context| {
+            context.info().pending_selector.fetch_or(bits, SeqCst)
         })
     }
 
     #[inline]
     fn set_upcall_pending(&self, vcpu: VcpuId) -> bool {
-        let Some(vcpu) = self.0.vcpu(vcpu) else {
+        let Some(context) = self.0.context(vcpu) else {
             return true;
         };
-        let pending = &vcpu.context.info().upcall_pending;
+        let pending = &context.info().upcall_pending;
         pending.load(Relaxed) != 0 || pending.swap(1, SeqCst) != 0
     }
 }

@@ -1,8 +1,13 @@
 //! Event channels between the guests' tables and the rest of the hypervisor: who is woken, who is interrupted.
 
-use events::{Closed, Closer, Effect, Effects, Forward, Polling, Sent};
+use core::sync::atomic::{
+    AtomicU16,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+
+use events::{virq_is_per_vcpu, Closed, Closer, Effect, Effects, Forward, Polling, Sent, VIRQS};
 use memory::{Attempt, Budget};
-use vocabulary::{Port, Refused, VcpuId};
+use vocabulary::{refuse, DomainId, Errno, Port, Refused, VcpuId};
 
 use crate::domain::Domain;
 use crate::event_pages::Info;
@@ -16,7 +21,7 @@ pub fn carry_out(domain: &Domain, effects: Effects<'_>) {
             Effect::Notify(vcpu) => notify(domain, vcpu),
             Effect::WakePoller(vcpu) => {
                 if let Some(vcpu) = domain.vcpu(vcpu) {
-                    schedule::end_poll(vcpu);
+                    schedule::end_poll(&vcpu);
                 }
             }
             // The hypervisor owns no ends of channels yet.
@@ -32,7 +37,7 @@ pub fn carry_out(domain: &Domain, effects: Effects<'_>) {
 #[inline]
 fn notify(domain: &Domain, id: VcpuId) {
     if let Some(vcpu) = domain.vcpu(id) {
-        schedule::wake(vcpu);
+        schedule::wake(&vcpu);
     }
 }
 
@@ -61,6 +66,36 @@ pub fn raise_global_virq(domain: &Domain, virq: u32) {
     carry_out(domain, domain.events.raise_global_virq(&Info(domain), virq));
 }
 
+/// The domains that get the machine's virtual interrupts (`XEN_DOMCTL_set_virq_handler`), dom0 where none was set.
+static HANDLERS: [AtomicU16; VIRQS] = [const { AtomicU16::new(0) }; VIRQS];
+
+/// Raises a virtual interrupt that concerns the machine, in the domain that handles it.
+pub fn send_global_virq(virq: u32) {
+    let handler = HANDLERS.get(virq as usize);
+    let id = DomainId(handler.map_or(0, |handler| handler.load(Acquire)));
+    domains::with(id, |domain| raise_global_virq(domain, virq));
+}
+
+/// Lets a domain handle one of the machine's virtual interrupts from now on. EINVAL: there is none of that number that
+/// concerns the machine.
+pub fn set_virq_handler(domain: &Domain, virq: u32) -> Refused<()> {
+    match HANDLERS.get(virq as usize) {
+        Some(handler) if !virq_is_per_vcpu(virq) => {
+            handler.store(domain.id.0, Release);
+            Ok(())
+        }
+        _ => refuse(Errno::EINVAL, "no virtual interrupt of the machine"),
+    }
+}
+
+/// Gives what a dying domain handles back to dom0.
+fn forget_virq_handler(domain: &Domain) {
+    for handler in &HANDLERS {
+        // Whoever was made the handler since stays it.
+        let _ = handler.compare_exchange(domain.id.0, 0, AcqRel, Relaxed);
+    }
+}
+
 /// Raises a physical interrupt that is bound in the domain. Says whether it is bound.
 pub fn raise_pirq(domain: &Domain, pirq: u32) -> bool {
     let Some(port) = domain.events.pirq_port(pirq) else {
@@ -78,10 +113,11 @@ pub fn close(domain: &Domain, port: Port, closer: Closer) -> Refused<()> {
 }
 
 /// Closes every port of a dying domain, tells the other ends, and gives the FIFO ABI's pages back. No new port can
-/// be opened from then on. Call it before the domain's memory goes: the pages hold references.
+/// be opened from then on. The machine's virtual interrupts that it handled are dom0's again. Call it before the domain's memory goes: the pages hold references.
 /// [`Stop::Again`](memory::Stop::Again): call again to go on.
 pub fn close_all(domain: &Domain, budget: &mut Budget) -> Attempt<()> {
     domain.events.seal();
+    forget_virq_handler(domain);
     close_from(domain, Port(1), Closer::Hypervisor, budget).map_err(|(stop, _)| stop)?;
     Ok(domain.events.retire_fifo()?)
 }

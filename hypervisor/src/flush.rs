@@ -31,13 +31,14 @@ pub fn stale(set: &CpuSet, stamp: u32) {
 /// a bit a vCPU, as many words as the domain's vCPUs need. EFAULT where it cannot be read; nothing is flushed then.
 pub fn vcpus(domain: &Domain, bitmap: u64) -> Refused<()> {
     let set = CpuSet::new();
-    for (number, group) in domain.vcpus().chunks(64).enumerate() {
-        let mask = guest::read::<u64>(guest::element::<u64>(bitmap, number as u64))?;
-        for (bit, vcpu) in group.iter().enumerate() {
-            let index = vcpu.processor.load(Relaxed) as usize;
-            if mask >> bit & 1 != 0 && domain.dirty.contains(index) {
-                set.insert(index);
-            }
+    let mut mask = 0;
+    for (number, vcpu) in domain.vcpus().enumerate() {
+        if number % 64 == 0 {
+            mask = guest::read::<u64>(guest::element::<u64>(bitmap, number as u64 / 64))?;
+        }
+        let index = vcpu.processor.load(Relaxed) as usize;
+        if mask >> (number % 64) & 1 != 0 && domain.dirty.contains(index) {
+            set.insert(index);
         }
     }
     all(&set);

@@ -1,7 +1,7 @@
 //! The order in which locks are taken: a processor takes a lock only above all it holds.
 
-/// The list of domains.
-pub const DOMAINS: u32 = 2;
+/// The control plane: one toolstack operation on domains at a time.
+pub const CONTROL: u32 = 1;
 /// Changing the shape of a domain's grant table.
 pub const GRANT_SHAPE: u32 = 4;
 /// Giving vCPUs their first context.
@@ -30,6 +30,8 @@ pub const CLOCK: u32 = 22;
 pub const BOARD: u32 = 24;
 /// The console.
 pub const CONSOLE: u32 = 28;
+/// The table of domains, which is looked at under any lock; nothing is taken under it.
+pub const DOMAINS: u32 = 30;
 /// What is set aside for a domain.
 pub const CLAIM: u32 = 30;
 /// The free frames. Nothing is above but what `hw` keeps to itself.

@@ -12,9 +12,17 @@ use crate::vcpu::Vcpu;
 /// Descriptors an LDT can have (the architecture's limit).
 const MOST_ENTRIES: u64 = 8192;
 
-/// `MMUEXT_SET_LDT`: the table is `entries` descriptors at `address`, which is page aligned. Its pages become
-/// descriptor frames now; one that cannot is absent, and [`show`] tries again when it is used.
+/// `MMUEXT_SET_LDT`, of the vCPU that runs here.
 pub fn set(vcpu: &Vcpu, address: VirtAddr, entries: u64) -> Refused<()> {
+    give(vcpu, address, entries)?;
+    switch::reload_descriptors(&vcpu.context);
+    Ok(())
+}
+
+/// Gives a vCPU, which runs here or nowhere, another LDT: `entries` descriptors at `address`, which is page aligned. Its
+/// pages become descriptor frames now; one that cannot is absent, and [`show`] tries again when it is used. The caller
+/// loads the table anew where the vCPU runs.
+pub fn give(vcpu: &Vcpu, address: VirtAddr, entries: u64) -> Refused<()> {
     if entries > MOST_ENTRIES || address.0 & 0xfff != 0 || (entries != 0 && !address.is_guest()) {
         return refuse(
             Errno::EINVAL,
@@ -34,7 +42,6 @@ pub fn set(vcpu: &Vcpu, address: VirtAddr, entries: u64) -> Refused<()> {
     state.ldt_address = address.0;
     vcpu.window.set_ldt(&state.ldt);
     vcpu.context.ldt_entries.store(entries as u32, Relaxed);
-    switch::reload_descriptors(&vcpu.context);
     drop(state);
     for frame in old.into_iter().filter(|&frame| frame != Mfn::INVALID) {
         mmu.release_descriptors(&mut paging, frame);

@@ -1,6 +1,7 @@
 //! The machine's memory as the rest of the hypervisor uses it: frame table, free frames, and what the rules
 //! of crate `memory` ask of the host.
 
+use alloc::vec::Vec;
 use core::sync::atomic::{
     AtomicBool,
     Ordering::{Acquire, Release},
@@ -13,7 +14,7 @@ use allocator::{
 use hw::sync::SpinLock;
 use hw::window::Window;
 use memory::{FrameTable, Freed, Host, IoAccess, Mmu, PageInfo, Stale, Table, TableMemory};
-use vocabulary::{DomainId, Mfn, Refused};
+use vocabulary::{DomainId, Errno, Mfn, Refused};
 
 use crate::domain::Domain;
 use crate::{domains, levels, nodes};
@@ -81,12 +82,16 @@ impl Host for Machine {
 
     fn free(&self, freed: Freed) {
         let table = frames();
-        domains::with(freed.owner(), |domain| {
-            domain.pages.lock().remove(table, &freed)
-        });
+        let owner = domains::find(freed.owner());
+        if let Some(domain) = &owner {
+            domain.pages.lock().remove(table, &freed);
+        }
         let frame = table.into_free(freed);
         hw::m2p::set(frame, hw::paging::NO_FRAME);
         give_back(frame, 0);
+        if let Some(domain) = owner.filter(|domain| domain.is_dying()) {
+            crate::teardown::try_bury(&domain);
+        }
     }
 
     fn relax(&self) {
@@ -212,6 +217,28 @@ pub fn take_adjacent(count: u64) -> Refused<Mfn> {
     FREE.lock()
         .allocate_contiguous(&Machine, count, request, &mut Claim::default())
         .map(|allocation| allocation.first)
+}
+
+/// Frames that the heap grows by at a time (256, a megabyte).
+const HEAP_ORDER: u32 = 8;
+
+/// Sees to it that the hypervisor's heap has room for `bytes`, growing it by whole megabytes where it has not. What
+/// it got it keeps. ENOMEM.
+pub fn make_heap_room(bytes: usize) -> Refused<()> {
+    let has_room = |bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+    for _ in 0..=bytes >> (HEAP_ORDER + 12) {
+        if has_room(bytes) {
+            return Ok(());
+        }
+        let grown = take_own(HEAP_ORDER).is_some_and(|first| hw::heap::give(first, HEAP_ORDER));
+        if !grown {
+            break;
+        }
+    }
+    if has_room(bytes) {
+        return Ok(());
+    }
+    vocabulary::refuse(Errno::ENOMEM, "the hypervisor's heap cannot grow")
 }
 
 /// Gives 2^`order` frames back that have no owner (any more).

@@ -51,6 +51,7 @@ mod shared_page;
 mod settings;
 mod switcher;
 mod table_writes;
+mod teardown;
 mod timers;
 mod traps;
 mod vcpu;

@@ -123,17 +123,25 @@ pub fn off() -> ! {
     halt("domain 0 shut down: halted")
 }
 
-/// A domain shut down with a reason (`SHUTDOWN_*`): for the first domain the machine follows.
-pub fn domain_ended(domain: &Domain, code: u8) {
-    schedule::stop_domain(domain);
-    if !domain.privileged {
-        let Some(control) = crate::domains::first() else {
-            return;
-        };
-        crate::events::raise_global_virq(control, xen_abi::xen::VIRQ_DOM_EXC);
+/// Completes the shutdown of a domain that shuts down, when its last vCPU has stopped: the control domain learns of it.
+/// It may be a suspend, and the domain's memory is saved then.
+#[cold]
+pub fn complete_shutdown(domain: &Domain) {
+    if domain.vcpus().any(|vcpu| vcpu.is_running.load(Acquire)) {
         return;
     }
-    match code {
+    if !domain.shutdown_told.swap(true, AcqRel) {
+        crate::teardown::tell_control();
+    }
+}
+
+/// A domain shut down with a reason (`SHUTDOWN_*`): for the first domain the machine follows.
+pub fn domain_ended(domain: &Domain) {
+    schedule::review_domain(domain);
+    if !domain.privileged {
+        return complete_shutdown(domain);
+    }
+    match domain.shutdown_code.load(Acquire) {
         reason::POWER_OFF => off(),
         reason::REBOOT => {
             print(format_args!(

@@ -80,8 +80,7 @@ impl State {
 
 /// The runstate of a vCPU that may not run.
 fn resting(vcpu: &Vcpu) -> RunState {
-    let held =
-        !vcpu.is_up.load(Acquire) || vcpu.pauses.load(Acquire) != 0 || vcpu.domain.is_shut_down();
+    let held = !vcpu.is_up.load(Acquire) || vcpu.pauses.load(Acquire) != 0 || vcpu.domain.is_held();
     if held {
         RunState::Offline
     } else {
@@ -150,6 +149,24 @@ pub fn attach(vcpu: &Arc<Vcpu>) {
     }
 }
 
+/// Forgets a vCPU that runs nowhere and never will again. Says whether it could.
+pub fn remove(vcpu: &Vcpu) -> bool {
+    let now = clock::now();
+    let mut state = STATE.lock();
+    let _ = state.policy.sleep(vcpu.key, now);
+    let is_known = state.member(vcpu.key).is_some();
+    if !is_known || state.policy.remove(vcpu.key, now).is_err() {
+        return !is_known;
+    }
+    let member = state
+        .members
+        .get_mut(vcpu.key.0 as usize)
+        .and_then(Option::take);
+    drop(state);
+    drop(member);
+    true
+}
+
 /// The vCPU of a key.
 pub fn vcpu(key: VcpuKey) -> Option<Arc<Vcpu>> {
     STATE.lock().member(key)?.vcpu.clone()
@@ -174,6 +191,16 @@ pub fn set_hard_affinity(vcpu: &Vcpu, processors: CpuSet) -> Refused<()> {
         .set_affinity(vcpu.key, processors, CpuSet::ALL, clock::now());
     poke(result?);
     Ok(())
+}
+
+/// How long a vCPU runs at least before it is preempted.
+pub fn least_run() -> Nanos {
+    STATE.lock().policy.rate_limit()
+}
+
+/// Sets how long a vCPU runs at least before it is preempted.
+pub fn set_least_run(limit: Nanos) {
+    STATE.lock().policy.set_rate_limit(limit);
 }
 
 /// Has a processor choose anew.
@@ -316,12 +343,14 @@ pub fn pause(vcpu: &Vcpu) {
 }
 
 /// As [`pause`], and waits until the vCPU does not run and its state lies in memory. It is not the caller.
-#[expect(
-    dead_code,
-    reason = "for the toolstack's operations on domains, which come with `domctl`"
-)]
 pub fn pause_and_wait(vcpu: &Vcpu) {
     pause(vcpu);
+    wait_until_stopped(vcpu);
+}
+
+/// Waits until the vCPU, which something keeps from running, does not run and its state lies in memory. It is not
+/// the caller.
+pub fn wait_until_stopped(vcpu: &Vcpu) {
     while vcpu.is_running.load(Acquire) {
         hw::tlb::poll();
         hw::cpu::relax();
@@ -330,10 +359,6 @@ pub fn pause_and_wait(vcpu: &Vcpu) {
 }
 
 /// Ends one [`pause`].
-#[expect(
-    dead_code,
-    reason = "for the toolstack's operations on domains, which come with `domctl`"
-)]
 pub fn unpause(vcpu: &Vcpu) {
     if vcpu.pauses.fetch_sub(1, AcqRel) == 1 {
         review(vcpu);
@@ -356,9 +381,9 @@ pub fn down(vcpu: &Vcpu) {
     }
 }
 
-/// Takes all vCPUs of a domain that shut down off their processors.
-pub fn stop_domain(domain: &Domain) {
+/// Has the scheduler look at all vCPUs of a domain, after something changed of what [`Domain::is_held`] looks at.
+pub fn review_domain(domain: &Domain) {
     for vcpu in domain.vcpus() {
-        review(vcpu);
+        review(&vcpu);
     }
 }

@@ -15,7 +15,7 @@ use hw::{cpu, cpu_local, paging, switch as hardware, tlb};
 
 use crate::schedule::{choose, Choice};
 use crate::vcpu::{Vcpu, NOWHERE};
-use crate::{current, machine, timers, traps, vcpu_time, work};
+use crate::{current, machine, power, teardown, timers, traps, vcpu_time, work};
 
 /// What a processor has loaded.
 struct Here {
@@ -49,6 +49,9 @@ pub fn switch(registers: &mut Registers) {
         let (choice, stopped) = choose(processor, running);
         if let (Some(vcpu), Some(runstate)) = (running, &stopped) {
             vcpu_time::publish_runstate(vcpu, runstate);
+            if vcpu.domain.is_shut_down() {
+                power::complete_shutdown(&vcpu.domain);
+            }
         }
         match choice {
             Choice::Stay => break,
@@ -154,6 +157,9 @@ fn idle(loaded: &mut Option<Arc<Vcpu>>, registers: &mut Registers, processor: us
             }
             if bits & work::TIMER != 0 {
                 timers::expire();
+            }
+            if bits & work::BURY != 0 {
+                teardown::bury();
             }
             if bits & work::RESCHEDULE != 0 {
                 return;

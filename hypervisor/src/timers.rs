@@ -96,6 +96,16 @@ impl Timer {
         Ok(())
     }
 
+    /// The timer is due no more, and has no place in a queue until it is set again.
+    pub fn remove(&self) {
+        let mut place = self.place.lock();
+        if let Some(Place { processor, handle }) = place.take() {
+            if let Some(queue) = queue(processor) {
+                queue.lock().unregister(handle);
+            }
+        }
+    }
+
     /// The timer is due no more. (The APIC's timer stays as it is: at worst it interrupts for nothing.)
     pub fn stop(&self) {
         let place = self.place.lock();

@@ -109,7 +109,7 @@ impl Vcpu {
         self.is_up.load(Acquire)
             && !self.is_blocked.load(Acquire)
             && self.pauses.load(Acquire) == 0
-            && !self.domain.is_shut_down()
+            && !self.domain.is_held()
     }
 
     /// Its kernel's top-level table.

@@ -78,6 +78,17 @@ impl VcpuTime {
     }
 }
 
+impl VcpuTime {
+    /// Takes all its timers out of their queues: the vCPU runs no more.
+    pub fn end(&self) {
+        self.period.store(0, Relaxed);
+        for timer in [&self.singleshot, &self.poll, &self.periodic] {
+            timer.remove();
+        }
+        self.watchdogs.end();
+    }
+}
+
 /// Raises the vCPU's timer interrupt.
 pub fn raise_timer(vcpu: &Vcpu) {
     events::raise_virq(&vcpu.domain, VIRQ_TIMER, vcpu.id);

@@ -26,11 +26,13 @@ use xen_abi::xen::VcpuInfo;
 
 use crate::calls::{callback_op, set_debugreg, set_gdt, set_trap_table, stack_switch};
 use crate::counters::Counters;
-use crate::domain::Domain;
+use crate::domain::{Domain, VcpuLink};
 use crate::vcpu::{Bases, DescriptorFrames, TrapEntry, Vcpu, NOWHERE};
 use crate::vcpu_time::VcpuTime;
-use crate::{boot, machine, schedule};
+use crate::{boot, machine, privileged, schedule};
 
+/// Heap that a vCPU needs, generously: its vector state is the most of it.
+pub const HEAP_BYTES: usize = 24 << 10;
 /// Bytes of `vcpu_info`.
 pub const INFO_BYTES: usize = core::mem::size_of::<VcpuInfo>();
 /// CR0 bit that a guest may choose: TS.
@@ -45,24 +47,37 @@ pub fn dummy_info() -> Option<Mfn> {
     *FRAME.call_once(|| machine::take_own(0))
 }
 
-/// Makes the vCPUs of a domain, all down and without context. ENOMEM; EEXIST where it has them.
+/// Makes the vCPUs of a domain, all down and without context. The scheduler owns them from then on. ENOMEM; EEXIST
+/// where it has them. Only its creator calls this.
 pub fn create_all(domain: &Arc<Domain>, count: u32) -> Refused<()> {
     let mut vcpus = Vec::new();
     if vcpus.try_reserve_exact(count as usize).is_err() {
         return Err(OUT_OF_MEMORY);
     }
     for id in 0..count {
-        vcpus.push(create(domain, VcpuId(id))?);
+        match create(domain, VcpuId(id)) {
+            Ok(vcpu) => vcpus.push(VcpuLink {
+                context: Arc::clone(&vcpu.context),
+                vcpu: Arc::downgrade(&vcpu),
+            }),
+            Err(refusal) => {
+                forget(&vcpus);
+                return Err(refusal);
+            }
+        }
     }
-    let mut given = false;
-    domain.vcpus.call_once(|| {
-        given = true;
-        vcpus
-    });
-    if given {
-        Ok(())
-    } else {
-        refuse(Errno::EEXIST, "the domain has its vCPUs")
+    if domain.vcpus.is_completed() {
+        forget(&vcpus);
+        return refuse(Errno::EEXIST, "the domain has its vCPUs");
+    }
+    domain.vcpus.call_once(|| vcpus);
+    Ok(())
+}
+
+/// Undoes [`create`].
+fn forget(vcpus: &[VcpuLink]) {
+    for vcpu in vcpus.iter().filter_map(|link| link.vcpu.upgrade()) {
+        schedule::remove(&vcpu);
     }
 }
 
@@ -78,7 +93,9 @@ pub fn create(domain: &Arc<Domain>, id: VcpuId) -> Refused<Arc<Vcpu>> {
     } else {
         (dummy_info().ok_or(OUT_OF_MEMORY)?, 0)
     };
-    let first_cpu = CpuId(id.0 % crate::processors::count().max(1) as u32);
+    // Domains with one vCPU do not all begin on the same processor.
+    let turn = id.0.wrapping_add(u32::from(domain.id.0));
+    let first_cpu = CpuId(turn % crate::processors::count().max(1) as u32);
     let is_pinned = domain.privileged && boot::options().dom0_vcpus_pinned;
     let hard_affinity = if is_pinned {
         CpuSet::only(first_cpu)
@@ -154,6 +171,9 @@ pub fn initialise(
     budget: &mut Budget,
 ) -> Result<(), Stop> {
     check(context)?;
+    if context.ldt_ents != 0 {
+        return Ok(refuse(Errno::EINVAL, "a new vCPU sets its LDT itself")?);
+    }
     let kernel = frame_of_base(context.ctrlreg.get(3));
     let user = frame_of_base(context.ctrlreg.get(1));
     if context.flags & VGCF_IN_KERNEL == 0 && user.0 == 0 {
@@ -180,6 +200,24 @@ pub fn initialise(
     vcpu.is_initialised.store(true, Release);
     if context.flags & VGCF_online != 0 {
         schedule::up(vcpu);
+    }
+    Ok(())
+}
+
+/// Changes a vCPU that has its context and does not run: all but its page tables and descriptors. EINVAL: something in
+/// the new one is not the guest's to have.
+pub fn change(vcpu: &Vcpu, context: &VcpuGuestContext) -> Refused<()> {
+    check(context)?;
+    let has_user = vcpu.bases.user.load(Relaxed) != 0;
+    if context.flags & VGCF_IN_KERNEL == 0 && !has_user {
+        return refuse(Errno::EINVAL, "a user program needs user page tables");
+    }
+    set_entry_points(vcpu, context)?;
+    set_state(vcpu, context);
+    if context.flags & VGCF_online != 0 {
+        schedule::up(vcpu);
+    } else {
+        schedule::down(vcpu);
     }
     Ok(())
 }
@@ -223,9 +261,6 @@ fn check(context: &VcpuGuestContext) -> Refused<()> {
     if context.ldt_ents > 8192 || context.ldt_base & 0xfff != 0 {
         return refuse(Errno::EINVAL, "the LDT is misaligned or too large");
     }
-    if context.ldt_ents != 0 {
-        return refuse(Errno::EINVAL, "a new vCPU sets its LDT itself");
-    }
     Ok(())
 }
 
@@ -247,13 +282,15 @@ fn take_bases(vcpu: &Vcpu, kernel: Mfn, user: Mfn, budget: &mut Budget) -> Resul
     Ok(())
 }
 
-fn give_bases_back(vcpu: &Vcpu, budget: &mut Budget) -> Result<(), Stop> {
+/// Gives a vCPU's page tables back. [`Stop::Again`]: call again to go on.
+pub fn give_bases_back(vcpu: &Vcpu, budget: &mut Budget) -> Result<(), Stop> {
     let mmu = machine::mmu();
     let mut paging = vcpu.domain.paging.lock();
     for base in [&vcpu.bases.kernel, &vcpu.bases.user] {
-        let frame = Mfn(base.swap(0, Relaxed));
+        let frame = Mfn(base.load(Relaxed));
         if frame.0 != 0 {
-            mmu.release_base(&mut paging, frame, &mut Budget::unlimited())?;
+            mmu.release_base(&mut paging, frame, budget)?;
+            base.store(0, Relaxed);
         }
     }
     mmu.finish(&mut paging, budget)
@@ -263,13 +300,11 @@ fn give_bases_back(vcpu: &Vcpu, budget: &mut Budget) -> Result<(), Stop> {
 fn set_entry_points(vcpu: &Vcpu, context: &VcpuGuestContext) -> Refused<()> {
     for (number, trap) in context.trap_ctxt.iter().enumerate() {
         // The array is by vector; what its entries say of their own is nothing.
-        if trap.address != 0 {
-            let trap = xen_abi::arch_x86::TrapInfo {
-                vector: number as u8,
-                ..*trap
-            };
-            set_trap_table::set(vcpu, &trap);
-        }
+        let trap = xen_abi::arch_x86::TrapInfo {
+            vector: number as u8,
+            ..*trap
+        };
+        set_trap_table::set(vcpu, &trap);
     }
     let masks = |flag| context.flags & flag != 0;
     callback_op::set(vcpu, CallbackType::Event, context.event_callback_eip, true)?;
@@ -309,8 +344,9 @@ fn set_state(vcpu: &Vcpu, context: &VcpuGuestContext) {
     state
         .iopl
         .store((registers.rflags >> 12) as u8 & 3, Relaxed);
-    let [cr0, ..] = context.ctrlreg;
+    let [cr0, _, _, _, cr4, ..] = context.ctrlreg;
     state.cr0.store(cr0 & CR0_TS, Relaxed);
+    privileged::set_cr4(vcpu, cr4);
     for (number, &value) in (0..).zip(&context.debugreg) {
         // One that a guest cannot have stays as it was: the interface drops it without a word.
         let _ = set_debugreg::set(vcpu, number, value);

@@ -33,6 +33,14 @@ impl Watchdogs {
         }
         Self([watchdog(0), watchdog(1)])
     }
+
+    /// Takes their timers out of their queues.
+    pub fn end(&self) {
+        let Self(watchdogs) = self;
+        for watchdog in watchdogs {
+            watchdog.timer.remove();
+        }
+    }
 }
 
 impl Watchdog {
@@ -80,6 +88,6 @@ pub fn expired(domain: &Domain, number: u8) {
             domain.id,
             number + 1
         );
-        power::domain_ended(domain, SHUTDOWN_watchdog as u8);
+        power::domain_ended(domain);
     }
 }

@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 use hw::percpu::PerCpu;
 use hw::registers::Registers;
 
-use crate::{current, nmi, processors, schedule, timers, vcpu_time};
+use crate::{console, current, nmi, processors, schedule, teardown, timers, vcpu_time};
 
 /// A timer of this processor may be due.
 pub const TIMER: u32 = 1 << 0;
@@ -18,6 +18,11 @@ pub const NMI: u32 = 1 << 2;
 pub const UNLOAD: u32 = 1 << 3;
 /// The clock changed: tell the vCPU that runs here.
 pub const TIME: u32 = 1 << 4;
+
+/// A dead domain may have nothing left by which it must be known.
+pub const BURY: u32 = 1 << 5;
+/// Something was printed: tell dom0.
+pub const CONSOLE: u32 = 1 << 6;
 
 /// Adds to what this processor owes.
 #[inline]
@@ -51,6 +56,12 @@ pub extern "C" fn work(registers: &mut Registers) {
     let bits = take();
     if bits & TIMER != 0 {
         timers::expire();
+    }
+    if bits & BURY != 0 {
+        teardown::bury();
+    }
+    if bits & CONSOLE != 0 {
+        console::announce();
     }
     // What expired may have woken somebody, and that is best answered in the same round.
     let woken = PerCpu::current().work.fetch_and(!RESCHEDULE, AcqRel);

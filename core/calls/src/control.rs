@@ -3,20 +3,20 @@
 operations! {
     /// Operations of `domctl` that are done.
     DomctlOp in domctl {
-        Missing Createdomain = XEN_DOMCTL_createdomain;
-        Missing Destroydomain = XEN_DOMCTL_destroydomain;
-        Missing Pausedomain = XEN_DOMCTL_pausedomain;
-        Missing Unpausedomain = XEN_DOMCTL_unpausedomain;
-        Missing Getdomaininfo = XEN_DOMCTL_getdomaininfo;
+        Done Createdomain = XEN_DOMCTL_createdomain;
+        Done Destroydomain = XEN_DOMCTL_destroydomain;
+        Done Pausedomain = XEN_DOMCTL_pausedomain;
+        Done Unpausedomain = XEN_DOMCTL_unpausedomain;
+        Done Getdomaininfo = XEN_DOMCTL_getdomaininfo;
         Missing Setvcpuaffinity = XEN_DOMCTL_setvcpuaffinity;
         Missing ShadowOp = XEN_DOMCTL_shadow_op => DomctlShadowOp;
-        Missing MaxMem = XEN_DOMCTL_max_mem;
+        Done MaxMem = XEN_DOMCTL_max_mem;
         Missing Setvcpucontext = XEN_DOMCTL_setvcpucontext;
         Missing Getvcpucontext = XEN_DOMCTL_getvcpucontext;
         Missing Getvcpuinfo = XEN_DOMCTL_getvcpuinfo;
-        Missing MaxVcpus = XEN_DOMCTL_max_vcpus;
+        Done MaxVcpus = XEN_DOMCTL_max_vcpus;
         Missing SchedulerOp = XEN_DOMCTL_scheduler_op => DomctlSchedulerOp;
-        Missing Setdomainhandle = XEN_DOMCTL_setdomainhandle;
+        Done Setdomainhandle = XEN_DOMCTL_setdomainhandle;
         Missing Setdebugging = XEN_DOMCTL_setdebugging;
         Missing IrqPermission = XEN_DOMCTL_irq_permission;
         Missing IomemPermission = XEN_DOMCTL_iomem_permission;
@@ -26,7 +26,7 @@ operations! {
         Missing Settimeoffset = XEN_DOMCTL_settimeoffset;
         Missing Getvcpuaffinity = XEN_DOMCTL_getvcpuaffinity;
         Refused RealModeArea = XEN_DOMCTL_real_mode_area, "obsolete, PowerPC only";
-        Missing Resumedomain = XEN_DOMCTL_resumedomain;
+        Done Resumedomain = XEN_DOMCTL_resumedomain;
         Missing Sendtrigger = XEN_DOMCTL_sendtrigger => DomctlTrigger;
         Missing Subscribe = XEN_DOMCTL_subscribe;
         Missing Gethvmcontext = XEN_DOMCTL_gethvmcontext;

@@ -44,7 +44,7 @@ macro_rules! with_hypercalls {
             33 Done physdev_op: PhysdevOp;
             34 Missing hvm_op: HvmOp;
             35 Missing sysctl: SysctlOp;
-            36 Missing domctl: DomctlOp;
+            36 Done domctl: DomctlOp;
             37 Missing kexec_op: KexecOp;
             38 Refused tmem_op, "removed from Xen in 4.13";
             39 Refused argo_op: ArgoOp, "off by default in Xen too";

@@ -185,6 +185,11 @@ impl DomainPages {
         self.total = self.total.saturating_sub(1);
     }
 
+    /// The domain gets no more frames from now on.
+    pub fn begin_teardown(&mut self) {
+        self.dying_started = true;
+    }
+
     /// The next frame for [`Mmu::relinquish`](crate::Mmu::relinquish): it moves from the domain's frames to
     /// those that wait for others. `None` when all have.
     pub fn next_to_relinquish(&mut self, frames: FrameTable<'_>) -> Option<Mfn> {

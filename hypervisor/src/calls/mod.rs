@@ -2,6 +2,7 @@
 
 pub mod callback_op;
 pub mod console_io;
+pub mod domctl;
 pub mod event_channel_op;
 pub mod event_channel_op_compat;
 pub mod fpu_taskswitch;

@@ -49,7 +49,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             let Some(first) = vcpu.domain.vcpu(VcpuId(0)) else {
                 return refuse(Errno::EINVAL, "the domain has no vCPU");
             };
-            return Ok(watchdog::set(first, request.id, request.timeout)?);
+            return Ok(watchdog::set(&first, request.id, request.timeout)?);
         }
         SchedOp::PinOverride => {
             if !vcpu.domain.privileged {
@@ -139,7 +139,7 @@ fn shut_down_other(vcpu: &Vcpu, id: DomainId, reason: u8) -> Refused<()> {
     };
     authority::control(vcpu)?;
     if domain.mark_shut_down(reason) {
-        power::domain_ended(&domain, reason);
+        power::domain_ended(&domain);
     }
     Ok(())
 }

@@ -34,7 +34,14 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     let [operation, id, structure, ..] = arguments.0;
     let own = caller.vcpu;
     let domain = &own.domain;
-    let Some(vcpu) = domain.vcpu(VcpuId(id as u32)) else {
+    // A vCPU that asks about itself, as it does for its timer, is not counted as referenced once more.
+    let other;
+    let vcpu = if id == u64::from(own.id.0) {
+        own
+    } else if let Some(found) = domain.vcpu(VcpuId(id as u32)) {
+        other = found;
+        &other
+    } else {
         if operation == u64::from(xen_abi::vcpu::VCPUOP_is_up) {
             // Linux counts its vCPUs by asking for 8192 of them: an answer, and nothing for the log.
             return Ok(Errno::ENOENT.answer() as u64);
@@ -126,6 +133,9 @@ fn initialise(vcpu: &Vcpu, structure: u64) -> Answer {
 static INITIALISING: hw::sync::SpinLock<(), { crate::levels::INITIALISING }> =
     hw::sync::SpinLock::new(());
 
+static GOING_DOWN: hw::sync::SpinLock<(), { crate::levels::INITIALISING }> =
+    hw::sync::SpinLock::new(());
+
 fn up(vcpu: &Vcpu) -> Refused<()> {
     if !vcpus::has_info(vcpu) || !vcpu.is_initialised.load(Acquire) {
         return refused(Errno::EINVAL, "the vCPU has no context yet");
@@ -137,9 +147,14 @@ fn up(vcpu: &Vcpu) -> Refused<()> {
 /// `VCPUOP_down`. The domain's last vCPU to go down switches it off.
 fn down(own: &Vcpu, vcpu: &Vcpu) {
     let is_other_up = |other: &Vcpu| other.id != vcpu.id && other.is_up.load(Acquire);
-    if own.domain.vcpus().iter().any(|other| is_other_up(other)) {
+    // One at a time in the machine: of the last two, the second finds the first one down.
+    let going_down = GOING_DOWN.lock();
+    let others = own.domain.vcpus().any(|other| is_other_up(&other));
+    if others {
         schedule::down(vcpu);
-    } else {
+    }
+    drop(going_down);
+    if !others {
         crash::end(own, SHUTDOWN_poweroff as u8);
     }
 }

@@ -13,6 +13,9 @@ use hw::window;
 use kernel_image::{examine, recognise, Features, ImageError};
 use options::{MemoryError, Options};
 use vocabulary::{DomainId, Mfn, Refusal, VirtAddr};
+use xen_abi::arch_x86::XEN_X86_EMU_PIT;
+use xen_abi::domctl::Createdomain;
+use zerocopy::FromZeros;
 
 use crate::domain::Domain;
 use crate::{domains, machine, processors, vcpus};
@@ -150,8 +153,8 @@ fn begin(
     }
     let count = options.dom0_vcpus.on(processors::count() as u32);
     let most = plan.maximum.map_or(pages, |bytes| bytes >> 12);
-    let domain = Domain::create(DomainId(0), true, count, most.max(pages))?;
-    domains::insert(Arc::clone(&domain));
+    let domain = Domain::create(DomainId(0), true, &configuration(count), most.max(pages))?;
+    domains::insert(Arc::clone(&domain))?;
     crate::log!(
         Info,
         "dom0: {} MiB in {pages} frames, {count} vCPUs",
@@ -170,6 +173,19 @@ fn begin(
         pages,
         entry: kernel.entry,
     })
+}
+
+/// What a toolstack would ask for to make such a domain.
+fn configuration(vcpus: u32) -> Createdomain {
+    let mut config = Createdomain::new_zeroed();
+    config.max_vcpus = vcpus;
+    config.max_evtchn_port = u32::MAX;
+    config.max_grant_frames = -1;
+    config.max_maptrack_frames = -1;
+    config.grant_opts = 2;
+    // Of the emulated devices it counts as having the timer, since it has the real one's ports.
+    config.arch.emulation_flags = XEN_X86_EMU_PIT;
+    config
 }
 
 /// Gives the domain the rest of its memory, its tables and its vCPUs.

@@ -122,6 +122,6 @@ pub fn first_vcpu(
     };
     vcpu.context.info().upcall_mask.store(1, Relaxed);
     vcpu.is_initialised.store(true, Release);
-    schedule::up(vcpu);
+    schedule::up(&vcpu);
     Ok(())
 }

@@ -66,7 +66,7 @@ fn tell_dom0(reason: Reason) {
     let Some(domain) = domains::first() else {
         return;
     };
-    let Some(vcpu) = domain.vcpus().first() else {
+    let Some(vcpu) = domain.vcpu(vocabulary::VcpuId(0)) else {
         return;
     };
     let bits = match reason {

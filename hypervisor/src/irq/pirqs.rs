@@ -9,7 +9,7 @@ use core::sync::atomic::{
 use ::events::SharedPage;
 use hw::pci::Function;
 use hw::sync::SpinLock;
-use spin::Once;
+use spin::RwLock;
 use vocabulary::{refuse, Errno, Mfn, Refused, VcpuId};
 
 use super::lines::{self, Line, Owner, Source};
@@ -37,7 +37,7 @@ enum Pirq {
 pub struct DomainInterrupts {
     pirqs: SpinLock<Vec<Pirq>, { levels::PIRQS }>,
     /// The page with a bit for each number that has to be ended.
-    end_page: Once<EventPage>,
+    end_page: RwLock<Option<EventPage>>,
     end_page_taken: AtomicBool,
     /// Ending an interrupt also unmasks its event channel (first version of the page).
     ends_unmask: AtomicBool,
@@ -57,7 +57,7 @@ impl DomainInterrupts {
         pirqs.resize(count, Pirq::Free);
         Self {
             pirqs: SpinLock::new(pirqs),
-            end_page: Once::new(),
+            end_page: RwLock::new(None),
             end_page_taken: AtomicBool::new(false),
             ends_unmask: AtomicBool::new(false),
             ports: PortBitmaps::new(),
@@ -74,7 +74,8 @@ impl DomainInterrupts {
 
     /// Tells the guest whether it has to end the interrupt.
     fn show_end(&self, pirq: u32, needed: bool) {
-        let Some(page) = self.end_page.get() else {
+        let page = self.end_page.read();
+        let Some(page) = page.as_ref() else {
             return;
         };
         let (offset, bit) = ((pirq / 32 * 4) as usize, 1 << (pirq % 32));
@@ -260,7 +261,7 @@ pub fn bound(domain: &Domain, pirq: u32, vcpu: VcpuId, _shared: bool) -> Refused
     let Some(number) = domain.interrupts.line(pirq) else {
         return refuse(Errno::EINVAL, "the interrupt is not mapped");
     };
-    let processor = domain.vcpu(vcpu).map_or(0, |vcpu| processor_of(vcpu));
+    let processor = domain.vcpu(vcpu).map_or(0, |vcpu| processor_of(&vcpu));
     let owner = Owner::Guest {
         domain: domain.id,
         pirq,
@@ -293,7 +294,7 @@ pub fn follow(domain: &Domain, pirq: u32, vcpu: VcpuId) {
     let Some(number) = domain.interrupts.line(pirq) else {
         return;
     };
-    let processor = domain.vcpu(vcpu).map_or(0, |vcpu| processor_of(vcpu));
+    let processor = domain.vcpu(vcpu).map_or(0, |vcpu| processor_of(&vcpu));
     lines::with(number, |line| match &mut line.owner {
         Owner::Guest {
             domain: owner,
@@ -371,7 +372,7 @@ pub fn set_end_page(domain: &Domain, frame: Mfn, unmask: bool) -> Refused<()> {
     if interrupts.end_page_taken.swap(true, Release) {
         return refuse(Errno::EBUSY, "the domain has such a page already");
     }
-    interrupts.end_page.call_once(|| page);
+    *interrupts.end_page.write() = Some(page);
     interrupts.ends_unmask.store(unmask, Release);
     Ok(())
 }
@@ -423,6 +424,20 @@ pub fn check_extended_messages(function: Function) -> Refused<()> {
     match Wire::find(function, Some(0)) {
         Err(refusal) if refusal.errno == Errno::ENODEV => Err(refusal),
         _ => Ok(()),
+    }
+}
+
+/// Gives the page back that tells a dying domain which interrupts it has to end.
+pub fn drop_end_page(domain: &Domain) {
+    let page = domain.interrupts.end_page.write().take();
+    drop(page);
+}
+
+/// Takes all numbers from a dying domain.
+pub fn unmap_all(domain: &Domain) {
+    for pirq in 0..pirq_count(domain) {
+        // One that stands for nothing: as well.
+        let _ = unmap(domain, pirq);
     }
 }
 

@@ -45,7 +45,7 @@ impl Request<'_> {
     /// One of the domain's vCPUs; without it the errno that the operation has for that.
     pub fn vcpu_of_domain(&self, number: u32, errno: Errno) -> Refused<Arc<Vcpu>> {
         match self.domain.vcpu(VcpuId(number)) {
-            Some(vcpu) => Ok(Arc::clone(vcpu)),
+            Some(vcpu) => Ok(vcpu),
             None => refuse(errno, "the domain has no such vCPU"),
         }
     }

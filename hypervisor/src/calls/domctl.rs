@@ -1,0 +1,86 @@
+//! `domctl`: what a toolstack does with one domain.
+
+pub mod create;
+pub mod destroy;
+pub mod info;
+pub mod lifecycle;
+pub mod request;
+
+use calls::DomctlOp;
+use hw::sync::SpinLock;
+use memory::Stop;
+use vocabulary::{DomainId, Errno, Refusal};
+use xen_abi::domctl::{
+    Domctl, XEN_DOMCTL_createdomain, XEN_DOMCTL_getdomaininfo, XEN_DOMCTL_INTERFACE_VERSION,
+};
+
+use crate::hypercall::{refuse, Answer, Arguments, Caller};
+use crate::{authority, domains, guest, levels};
+
+pub use request::Request;
+
+/// Held by whoever changes what domains there are and what they are made of. Nobody waits for it: the call of one who
+/// finds it taken is made again.
+pub static PLANE: SpinLock<(), { levels::CONTROL }> = SpinLock::new(());
+
+/// Argument: the request.
+pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
+    let [structure, ..] = arguments.0;
+    let frame = guest::read::<Domctl>(structure)?;
+    if frame.interface_version != XEN_DOMCTL_INTERFACE_VERSION {
+        return refuse(
+            Errno::EACCES,
+            "the caller was made for another version of the interface",
+        );
+    }
+    let needs_domain = !matches!(
+        frame.cmd,
+        XEN_DOMCTL_createdomain | XEN_DOMCTL_getdomaininfo
+    );
+    let domain = domains::find(DomainId(frame.domain));
+    if domain.is_none() && needs_domain {
+        return refuse(Errno::ESRCH, "there is no such domain");
+    }
+    let control = authority::control(caller.vcpu)?;
+    let operation = DomctlOp::from_number(frame.cmd).map_err(Refusal::from)?;
+    match (operation, domain) {
+        (DomctlOp::Getdomaininfo, domain) => info::get(structure, frame, domain),
+        (DomctlOp::Createdomain, _) => {
+            let Some(_alone) = PLANE.try_lock() else {
+                return Err(Stop::Again);
+            };
+            create::create(structure, frame)
+        }
+        (operation, Some(domain)) => {
+            let Some(_alone) = PLANE.try_lock() else {
+                return Err(Stop::Again);
+            };
+            let vcpu = caller.vcpu;
+            let mut request = Request {
+                vcpu,
+                control,
+                structure,
+                frame,
+                domain,
+            };
+            on_domain(operation, &mut request)
+        }
+        (_, None) => refuse(Errno::ESRCH, "there is no such domain"),
+    }
+}
+
+/// Does an operation on a domain that exists.
+fn on_domain(operation: DomctlOp, request: &mut Request<'_>) -> Answer {
+    match operation {
+        DomctlOp::Createdomain | DomctlOp::Getdomaininfo => {
+            refuse(Errno::EINVAL, "the operation is about no domain")
+        }
+        DomctlOp::Destroydomain => destroy::destroy(request),
+        DomctlOp::Pausedomain => lifecycle::pause(request),
+        DomctlOp::Unpausedomain => lifecycle::unpause(request),
+        DomctlOp::Resumedomain => lifecycle::resume(request),
+        DomctlOp::MaxVcpus => lifecycle::make_vcpus(request),
+        DomctlOp::MaxMem => lifecycle::limit_memory(request),
+        DomctlOp::Setdomainhandle => lifecycle::set_handle(request),
+    }
+}
