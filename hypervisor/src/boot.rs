@@ -7,7 +7,7 @@ use hw::boot::BootInfo;
 use hw::entry::Handlers;
 use hw::vcpu::VcpuContext;
 use hw::{entry, heap, paging, percpu};
-use options::{LogLevel, Options, Parsed};
+use options::{Options, Parsed};
 use spin::Once;
 use vocabulary::Mfn;
 
@@ -87,10 +87,8 @@ extern "C" fn on_own_stack() -> ! {
         hw::cpu::halt_forever()
     };
     let options = &parsed.options;
-    log::set_levels(
-        level(options.log_level.always),
-        level(options.guest_log_level.always),
-    );
+    log::OWN.set(options.log_level);
+    log::GUESTS.set(options.guest_log_level);
     console::ready(options);
     console::print(format_args!(
         "(XEN) Xenolith {} (Xen 4.17 interface)\n(XEN) command line: {}\n",
@@ -131,17 +129,6 @@ fn bring_up(options: &Options<'_>, boot: &BootInfo, acpi: &Acpi) {
     processors::start_all(options, acpi);
     schedule::initialise();
     console::take_interrupts();
-}
-
-/// The least severe messages shown; `None` for none.
-fn level(level: LogLevel) -> Option<log::Level> {
-    match level {
-        LogLevel::None => None,
-        LogLevel::Error => Some(log::Level::Error),
-        LogLevel::Warning => Some(log::Level::Warning),
-        LogLevel::Info => Some(log::Level::Info),
-        LogLevel::Debug => Some(log::Level::Debug),
-    }
 }
 
 /// Hands the memory left to the allocator.

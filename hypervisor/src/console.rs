@@ -1,6 +1,7 @@
 //! The console: everything the hypervisor and its guests print, and what is typed.
 
 mod input;
+mod ring;
 
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -14,6 +15,7 @@ use options::{Options, Parity};
 use crate::{levels, power};
 
 pub use input::{read, take_interrupts};
+pub use ring::{announce, clear, read_from, start};
 
 /// The serial port, once it is open.
 static PORT: SpinLock<Option<SerialPort>, { levels::CONSOLE }> = SpinLock::new(None);
@@ -61,8 +63,9 @@ pub fn ready(options: &Options<'_>) {
     input::set_line(port.irq);
 }
 
-/// From now on output is queued and sent by interrupts, unless `sync_console` says otherwise.
+/// Before the first guest: the ring gets its size. From now on output is queued and sent by interrupts, unless `sync_console` says otherwise.
 pub fn before_guests() {
+    ring::grow(crate::boot::options().console_ring_bytes);
     if !crate::boot::options().sync_console {
         if let Some(port) = PORT.lock().as_mut() {
             port.set_sync(!input::has_interrupt());
@@ -70,8 +73,21 @@ pub fn before_guests() {
     }
 }
 
-/// Writes bytes to every output.
-pub fn write(bytes: &[u8]) {
+/// Writes bytes of the hypervisor's to every output and into the ring.
+fn write(bytes: &[u8]) {
+    ring::keep(bytes);
+    send(bytes);
+}
+
+/// Writes dom0's bytes to every output, and into the ring where `console_to_ring` says so.
+pub fn write_of_dom0(bytes: &[u8]) {
+    if crate::boot::options().console_to_ring {
+        ring::keep(bytes);
+    }
+    send(bytes);
+}
+
+fn send(bytes: &[u8]) {
     let mut port = PORT.lock();
     if let Some(port) = port.as_mut() {
         let mut rest = bytes;

@@ -6,10 +6,24 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Hypercall numbers that are counted one by one; the last stands for all above.
 pub const HYPERCALLS: usize = 64;
 
+/// Exception vectors.
+const TRAPS: usize = 32;
+
+/// What is counted: a name, and how many counts it has. The first name is one that `xenperf -p` knows.
+pub const GROUPS: [(&str, usize); 5] = [
+    ("hypercalls", HYPERCALLS),
+    ("exceptions", TRAPS),
+    ("emulated page-table writes", 1),
+    ("emulated instructions", 1),
+    ("upcalls", 1),
+];
+/// Counts of all groups together.
+pub const VALUES: usize = HYPERCALLS + TRAPS + 3;
+
 /// Counters of one vCPU.
 pub struct Counters {
     hypercalls: [AtomicU64; HYPERCALLS],
-    traps: [AtomicU64; 32],
+    traps: [AtomicU64; TRAPS],
     /// Emulated page-table writes.
     pub table_writes: AtomicU64,
     /// Emulated privileged instructions.
@@ -23,7 +37,7 @@ impl Counters {
     pub const fn new() -> Self {
         Self {
             hypercalls: [const { AtomicU64::new(0) }; HYPERCALLS],
-            traps: [const { AtomicU64::new(0) }; 32],
+            traps: [const { AtomicU64::new(0) }; TRAPS],
             table_writes: AtomicU64::new(0),
             privileged: AtomicU64::new(0),
             upcalls: AtomicU64::new(0),
@@ -45,6 +59,13 @@ impl Counters {
         if let Some(counter) = self.traps.get(vector as usize & 31) {
             count(counter);
         }
+    }
+
+    /// All counts, in the order of [`GROUPS`].
+    pub fn all(&self) -> impl Iterator<Item = u64> + '_ {
+        let single = [&self.table_writes, &self.privileged, &self.upcalls];
+        let single = single.into_iter().map(|counter| counter.load(Relaxed));
+        self.hypercalls().chain(self.traps()).chain(single)
     }
 
     /// Counts of hypercalls, by number.

@@ -3,12 +3,18 @@
 use core::fmt;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
+use conring::{Allowed, RateLimit};
+use hw::sync::SpinLock;
+use options::{LevelPair, LogLevel};
+
+use crate::{clock, console, levels};
+
 /// How much a message matters, from the most to the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Level {
     /// Something is broken.
-    Error,
+    Error = 1,
     /// Something is not as it should be.
     Warning,
     /// What an administrator wants to know.
@@ -17,29 +23,82 @@ pub enum Level {
     Debug,
 }
 
-/// The least level printed of the hypervisor's own messages.
-static OWN: AtomicU8 = AtomicU8::new(Level::Info as u8);
-/// The least level printed of messages about guests.
-static GUESTS: AtomicU8 = AtomicU8::new(Level::Warning as u8);
+/// Which messages of one kind are printed: those up to one level always, those up to another while they are few.
+pub struct Threshold {
+    /// Numbers of [`LogLevel`], 0 for none.
+    always: AtomicU8,
+    limited: AtomicU8,
+}
 
-/// Sets which messages are printed (`loglvl=`, `guest_loglvl=`); `None` for none at all.
-pub fn set_levels(own: Option<Level>, guests: Option<Level>) {
-    let number = |level: Option<Level>| level.map_or(0, |level| level as u8 + 1);
-    OWN.store(number(own), Relaxed);
-    GUESTS.store(number(guests), Relaxed);
+/// The hypervisor's own messages (`loglvl=`).
+pub static OWN: Threshold = Threshold::new(LevelPair::HYPERVISOR);
+/// Messages about guests (`guest_loglvl=`).
+pub static GUESTS: Threshold = Threshold::new(LevelPair::GUEST);
+
+static LIMIT: SpinLock<RateLimit, { levels::CONSOLE }> = SpinLock::new(RateLimit::new());
+
+impl Threshold {
+    const fn new(pair: LevelPair) -> Self {
+        Self {
+            always: AtomicU8::new(pair.always as u8),
+            limited: AtomicU8::new(pair.limited as u8),
+        }
+    }
+
+    /// The two levels in force.
+    pub fn get(&self) -> LevelPair {
+        let level = |number| match number {
+            0 => LogLevel::None,
+            1 => LogLevel::Error,
+            2 => LogLevel::Warning,
+            3 => LogLevel::Info,
+            _ => LogLevel::Debug,
+        };
+        LevelPair {
+            always: level(self.always.load(Relaxed)),
+            limited: level(self.limited.load(Relaxed)),
+        }
+    }
+
+    /// Sets the two levels.
+    pub fn set(&self, pair: LevelPair) {
+        self.always.store(pair.always as u8, Relaxed);
+        self.limited.store(pair.limited as u8, Relaxed);
+    }
+
+    /// Whether a message of this level is printed now.
+    #[inline]
+    fn shows(&self, level: Level) -> bool {
+        let level = level as u8;
+        level <= self.always.load(Relaxed)
+            || (level <= self.limited.load(Relaxed) && within_limit())
+    }
+}
+
+#[cold]
+fn within_limit() -> bool {
+    let allowed = LIMIT.lock().ask(clock::now());
+    match allowed {
+        Allowed::No => false,
+        Allowed::Yes { missed: 0 } => true,
+        Allowed::Yes { missed } => {
+            console::print(format_args!("(XEN) {missed} messages left out\n"));
+            true
+        }
+    }
 }
 
 /// Prints a message of the hypervisor's own, if its level is.
 pub fn own(level: Level, message: fmt::Arguments<'_>) {
-    if (level as u8) < OWN.load(Relaxed) {
-        crate::console::print(format_args!("(XEN) {message}\n"));
+    if OWN.shows(level) {
+        console::print(format_args!("(XEN) {message}\n"));
     }
 }
 
 /// Prints a message about a guest, if its level is.
 pub fn guests(level: Level, message: fmt::Arguments<'_>) {
-    if (level as u8) < GUESTS.load(Relaxed) {
-        crate::console::print(format_args!("(XEN) {message}\n"));
+    if GUESTS.shows(level) {
+        console::print(format_args!("(XEN) {message}\n"));
     }
 }
 

@@ -1,42 +1,94 @@
-//! NUMA nodes: which node a frame of RAM belongs to, as the firmware's affinity table (SRAT) says.
+//! NUMA nodes: which node memory and processors belong to, as the firmware's affinity table (SRAT) says.
 
 use arrayvec::ArrayVec;
 use firmware::acpi::Acpi;
+use hw::percpu::{PerCpu, MAX_CPUS};
 use spin::Once;
 
-/// The most nodes that are told apart, as many as the allocator has lists for; memory of others counts to node 0.
-const NODES: usize = 8;
+/// The most nodes that are told apart, as many as the allocator has lists for; what belongs to others counts to
+/// node 0.
+pub const NODES: usize = 8;
 /// The most ranges kept; memory outside them counts to node 0.
 const RANGES: usize = 64;
 
 /// Frames of one node: first, end, node.
 type Range = (u64, u64, u8);
 
-static RANGES_KNOWN: Once<ArrayVec<Range, RANGES>> = Once::new();
+/// What the firmware told.
+struct Known {
+    /// Proximity domains in the order in which they were first named: the place is the node's number.
+    domains: ArrayVec<u32, NODES>,
+    ranges: ArrayVec<Range, RANGES>,
+    /// Nodes of processors, by APIC number.
+    processors: ArrayVec<(u32, u8), MAX_CPUS>,
+}
+
+static KNOWN: Once<Known> = Once::new();
+
+impl Known {
+    fn node(&mut self, domain: u32) -> u8 {
+        let known = self.domains.iter().position(|&other| other == domain);
+        match known {
+            Some(node) => node as u8,
+            None if self.domains.try_push(domain).is_ok() => (self.domains.len() - 1) as u8,
+            None => 0,
+        }
+    }
+}
 
 /// Learns the nodes. Proximity domains are numbered as they are first named: the boot's memory is node 0.
 pub fn learn(acpi: &Acpi) {
-    RANGES_KNOWN.call_once(|| {
-        let mut domains = ArrayVec::<u32, NODES>::new();
-        let mut ranges = ArrayVec::new();
+    KNOWN.call_once(|| {
+        let mut known = Known {
+            domains: ArrayVec::new(),
+            ranges: ArrayVec::new(),
+            processors: ArrayVec::new(),
+        };
         for affinity in acpi.srat.iter().flat_map(|srat| &srat.memory) {
-            let known = domains.iter().position(|&domain| domain == affinity.domain);
-            let node = match known {
-                Some(node) => node,
-                None if domains.try_push(affinity.domain).is_ok() => domains.len() - 1,
-                None => 0,
-            };
+            let node = known.node(affinity.domain);
             let end = affinity.start.saturating_add(affinity.length) >> 12;
-            let _ = ranges.try_push((affinity.start.div_ceil(4096), end, node as u8));
+            let range = (affinity.start.div_ceil(4096), end, node);
+            let _ = known.ranges.try_push(range);
         }
-        ranges
+        for affinity in acpi.srat.iter().flat_map(|srat| &srat.processors) {
+            let node = known.node(affinity.domain);
+            let _ = known.processors.try_push((affinity.apic_id, node));
+        }
+        known
     });
+}
+
+/// How many nodes there are, at least 1.
+pub fn count() -> u32 {
+    let known = KNOWN.get().map_or(0, |known| known.domains.len());
+    (known as u32).max(1)
+}
+
+/// The node of a processor.
+pub fn of_processor(index: usize) -> u32 {
+    let apic_id = PerCpu::apic_id_of(index);
+    let found = KNOWN.get().and_then(|known| {
+        let mut all = known.processors.iter();
+        all.find(|&&(other, _)| Some(other) == apic_id)
+    });
+    found.map_or(0, |&(_, node)| u32::from(node))
+}
+
+/// Frames from the node's first to its last, holes included. Without a table, node 0 spans all.
+pub fn spanned(node: u32) -> u64 {
+    let ranges = KNOWN.get().map_or(&[] as &[Range], |known| &known.ranges);
+    if ranges.is_empty() && node == 0 {
+        return hw::m2p::frames();
+    }
+    let of_node = || ranges.iter().filter(|range| u32::from(range.2) == node);
+    let first = of_node().map(|range| range.0).min();
+    let end = of_node().map(|range| range.1).max();
+    end.unwrap_or(0).saturating_sub(first.unwrap_or(0))
 }
 
 /// Cuts `[first, end)` where the node changes; `each` gets first frame, end and node of every piece.
 pub fn cut(first: u64, end: u64, mut each: impl FnMut(u64, u64, u8)) {
-    let empty = ArrayVec::new_const();
-    let ranges = RANGES_KNOWN.get().unwrap_or(&empty);
+    let ranges = KNOWN.get().map_or(&[] as &[Range], |known| &known.ranges);
     let mut at = first;
     while at < end {
         let here = ranges

@@ -15,7 +15,9 @@ use hw::{cpu, cpu_local, paging, switch as hardware, tlb};
 
 use crate::schedule::{choose, Choice};
 use crate::vcpu::{Vcpu, NOWHERE};
-use crate::{current, machine, power, teardown, timers, traps, vcpu_time, work};
+use crate::{
+    console, current, idle_time, machine, power, teardown, timers, traps, vcpu_time, work,
+};
 
 /// What a processor has loaded.
 struct Here {
@@ -69,7 +71,9 @@ pub fn switch(registers: &mut Registers) {
                     current::set(None);
                     runs = false;
                 }
+                idle_time::begin(processor);
                 idle(&mut loaded, registers, processor);
+                idle_time::end(processor);
             }
         }
     }
@@ -160,6 +164,9 @@ fn idle(loaded: &mut Option<Arc<Vcpu>>, registers: &mut Registers, processor: us
             }
             if bits & work::BURY != 0 {
                 teardown::bury();
+            }
+            if bits & work::CONSOLE != 0 {
+                console::announce();
             }
             if bits & work::RESCHEDULE != 0 {
                 return;

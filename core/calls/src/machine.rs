@@ -3,32 +3,32 @@
 operations! {
     /// Operations of `sysctl` that are done.
     SysctlOp in sysctl {
-        Missing Readconsole = XEN_SYSCTL_readconsole;
+        Done Readconsole = XEN_SYSCTL_readconsole;
         Missing TbufOp = XEN_SYSCTL_tbuf_op => SysctlTraceOp;
-        Missing Physinfo = XEN_SYSCTL_physinfo;
-        Missing SchedId = XEN_SYSCTL_sched_id;
-        Missing PerfcOp = XEN_SYSCTL_perfc_op => SysctlPerformanceOp;
-        Missing Getdomaininfolist = XEN_SYSCTL_getdomaininfolist;
-        Missing DebugKeys = XEN_SYSCTL_debug_keys;
-        Missing Getcpuinfo = XEN_SYSCTL_getcpuinfo;
-        Missing Availheap = XEN_SYSCTL_availheap;
+        Done Physinfo = XEN_SYSCTL_physinfo;
+        Done SchedId = XEN_SYSCTL_sched_id;
+        Done PerfcOp = XEN_SYSCTL_perfc_op => SysctlPerformanceOp;
+        Done Getdomaininfolist = XEN_SYSCTL_getdomaininfolist;
+        Done DebugKeys = XEN_SYSCTL_debug_keys;
+        Done Getcpuinfo = XEN_SYSCTL_getcpuinfo;
+        Done Availheap = XEN_SYSCTL_availheap;
         Missing GetPmstat = XEN_SYSCTL_get_pmstat => SysctlPmStatOp;
         Missing CpuHotplug = XEN_SYSCTL_cpu_hotplug => SysctlCpuHotplugOp;
         Missing PmOp = XEN_SYSCTL_pm_op => SysctlPmOp;
         Missing PageOfflineOp = XEN_SYSCTL_page_offline_op => SysctlPageOfflineOp;
         Missing LockprofOp = XEN_SYSCTL_lockprof_op => SysctlLockProfileOp;
-        Missing Cputopoinfo = XEN_SYSCTL_cputopoinfo;
-        Missing Numainfo = XEN_SYSCTL_numainfo;
-        Missing CpupoolOp = XEN_SYSCTL_cpupool_op => SysctlCpupoolOp;
-        Missing SchedulerOp = XEN_SYSCTL_scheduler_op => SysctlSchedulerOp;
+        Done Cputopoinfo = XEN_SYSCTL_cputopoinfo;
+        Done Numainfo = XEN_SYSCTL_numainfo;
+        Done CpupoolOp = XEN_SYSCTL_cpupool_op => SysctlCpupoolOp;
+        Done SchedulerOp = XEN_SYSCTL_scheduler_op => SysctlSchedulerOp;
         Missing CoverageOp = XEN_SYSCTL_coverage_op => SysctlCoverageOp;
         Missing PsrCmtOp = XEN_SYSCTL_psr_cmt_op => SysctlPsrCmtOp;
-        Missing Pcitopoinfo = XEN_SYSCTL_pcitopoinfo;
+        Done Pcitopoinfo = XEN_SYSCTL_pcitopoinfo;
         Missing PsrAlloc = XEN_SYSCTL_psr_alloc => SysctlPsrAllocOp;
-        Missing GetCpuLevellingCaps = XEN_SYSCTL_get_cpu_levelling_caps;
-        Missing GetCpuFeatureset = XEN_SYSCTL_get_cpu_featureset => SysctlFeatureset;
+        Done GetCpuLevellingCaps = XEN_SYSCTL_get_cpu_levelling_caps;
+        Done GetCpuFeatureset = XEN_SYSCTL_get_cpu_featureset => SysctlFeatureset;
         Missing LivepatchOp = XEN_SYSCTL_livepatch_op => SysctlLivepatchOp;
-        Missing GetCpuPolicy = XEN_SYSCTL_get_cpu_policy => SysctlCpuPolicy;
+        Done GetCpuPolicy = XEN_SYSCTL_get_cpu_policy => SysctlCpuPolicy;
     }
 
     /// Operations of `XEN_SYSCTL_tbuf_op` that are done.
@@ -43,8 +43,8 @@ operations! {
 
     /// Operations of `XEN_SYSCTL_perfc_op` that are done.
     SysctlPerformanceOp in sysctl {
-        Missing Reset = XEN_SYSCTL_PERFCOP_reset;
-        Missing Query = XEN_SYSCTL_PERFCOP_query;
+        Done Reset = XEN_SYSCTL_PERFCOP_reset;
+        Done Query = XEN_SYSCTL_PERFCOP_query;
     }
 
     /// Operations of `XEN_SYSCTL_get_pmstat` that are done.
@@ -95,19 +95,19 @@ operations! {
 
     /// Operations of `XEN_SYSCTL_cpupool_op` that are done.
     SysctlCpupoolOp in sysctl {
-        Missing Create = XEN_SYSCTL_CPUPOOL_OP_CREATE;
-        Missing Destroy = XEN_SYSCTL_CPUPOOL_OP_DESTROY;
-        Missing Info = XEN_SYSCTL_CPUPOOL_OP_INFO;
-        Missing Addcpu = XEN_SYSCTL_CPUPOOL_OP_ADDCPU;
-        Missing Rmcpu = XEN_SYSCTL_CPUPOOL_OP_RMCPU;
-        Missing Movedomain = XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN;
-        Missing Freeinfo = XEN_SYSCTL_CPUPOOL_OP_FREEINFO;
+        Missing Create = XEN_SYSCTL_CPUPOOL_OP_CREATE, "one pool has all processors";
+        Done Destroy = XEN_SYSCTL_CPUPOOL_OP_DESTROY;
+        Done Info = XEN_SYSCTL_CPUPOOL_OP_INFO;
+        Done Addcpu = XEN_SYSCTL_CPUPOOL_OP_ADDCPU;
+        Done Rmcpu = XEN_SYSCTL_CPUPOOL_OP_RMCPU, "never from the only pool";
+        Done Movedomain = XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN;
+        Done Freeinfo = XEN_SYSCTL_CPUPOOL_OP_FREEINFO;
     }
 
     /// Operations of `XEN_SYSCTL_scheduler_op` that are done.
     SysctlSchedulerOp in sysctl {
-        Missing Putinfo = XEN_SYSCTL_SCHEDOP_putinfo;
-        Missing Getinfo = XEN_SYSCTL_SCHEDOP_getinfo;
+        Done Putinfo = XEN_SYSCTL_SCHEDOP_putinfo;
+        Done Getinfo = XEN_SYSCTL_SCHEDOP_getinfo;
     }
 
     /// Operations of `XEN_SYSCTL_coverage_op` that are done.
@@ -135,12 +135,12 @@ operations! {
 
     /// Sets of `XEN_SYSCTL_get_cpu_featureset` that are done.
     SysctlFeatureset in sysctl {
-        Missing Raw = XEN_SYSCTL_cpu_featureset_raw;
-        Missing Host = XEN_SYSCTL_cpu_featureset_host;
-        Missing Pv = XEN_SYSCTL_cpu_featureset_pv;
-        Missing Hvm = XEN_SYSCTL_cpu_featureset_hvm;
-        Missing PvMax = XEN_SYSCTL_cpu_featureset_pv_max;
-        Missing HvmMax = XEN_SYSCTL_cpu_featureset_hvm_max;
+        Done Raw = XEN_SYSCTL_cpu_featureset_raw;
+        Done Host = XEN_SYSCTL_cpu_featureset_host;
+        Done Pv = XEN_SYSCTL_cpu_featureset_pv;
+        Missing Hvm = XEN_SYSCTL_cpu_featureset_hvm, "no HVM guests: EOPNOTSUPP";
+        Done PvMax = XEN_SYSCTL_cpu_featureset_pv_max;
+        Missing HvmMax = XEN_SYSCTL_cpu_featureset_hvm_max, "no HVM guests: EOPNOTSUPP";
     }
 
     /// Operations of `XEN_SYSCTL_livepatch_op` that are done.
@@ -153,11 +153,11 @@ operations! {
 
     /// Policies of `XEN_SYSCTL_get_cpu_policy` that are done.
     SysctlCpuPolicy in sysctl {
-        Missing Raw = XEN_SYSCTL_cpu_policy_raw;
-        Missing Host = XEN_SYSCTL_cpu_policy_host;
-        Missing PvMax = XEN_SYSCTL_cpu_policy_pv_max;
-        Missing HvmMax = XEN_SYSCTL_cpu_policy_hvm_max;
-        Missing PvDefault = XEN_SYSCTL_cpu_policy_pv_default;
-        Missing HvmDefault = XEN_SYSCTL_cpu_policy_hvm_default;
+        Done Raw = XEN_SYSCTL_cpu_policy_raw;
+        Done Host = XEN_SYSCTL_cpu_policy_host;
+        Done PvMax = XEN_SYSCTL_cpu_policy_pv_max;
+        Missing HvmMax = XEN_SYSCTL_cpu_policy_hvm_max, "no HVM guests: EOPNOTSUPP";
+        Done PvDefault = XEN_SYSCTL_cpu_policy_pv_default;
+        Missing HvmDefault = XEN_SYSCTL_cpu_policy_hvm_default, "no HVM guests: EOPNOTSUPP";
     }
 }

@@ -43,7 +43,7 @@ macro_rules! with_hypercalls {
             32 Done event_channel_op: EventChannelOp;
             33 Done physdev_op: PhysdevOp;
             34 Missing hvm_op: HvmOp;
-            35 Missing sysctl: SysctlOp;
+            35 Done sysctl: SysctlOp;
             36 Done domctl: DomctlOp;
             37 Missing kexec_op: KexecOp;
             38 Refused tmem_op, "removed from Xen in 4.13";

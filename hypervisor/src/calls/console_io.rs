@@ -45,7 +45,7 @@ fn write(arguments: &mut Arguments, count: u64, buffer: u64) -> Answer {
             break;
         };
         guest::read_bytes(buffer.wrapping_add(done), bytes)?;
-        console::write(bytes);
+        console::write_of_dom0(bytes);
         done += length;
     }
     Ok(0)

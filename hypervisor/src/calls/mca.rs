@@ -8,7 +8,7 @@ use xen_abi::mca as abi;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
 use crate::hypercall::{Answer, Arguments, Caller};
-use crate::{authority, guest, processors};
+use crate::{authority, guest, processors, topology};
 
 /// The register that tells how many banks there are (Intel SDM volume 4).
 const GLOBAL_CAPABILITY: u32 = 0x179;
@@ -158,20 +158,6 @@ impl Identity {
     }
 }
 
-/// Bits of an APIC number that tell threads of a core apart, and processors of a package (CPUID leaf 0Bh).
-fn topology_bits(leaves: u32) -> (u32, u32) {
-    if leaves < 0xb {
-        return (0, 0);
-    }
-    let [thread_bits, threads, ..] = cpuid(0xb, 0);
-    let [package_bits, ..] = cpuid(0xb, 1);
-    if threads == 0 {
-        return (0, 0);
-    }
-    let thread_bits = thread_bits & 0x1f;
-    (thread_bits, (package_bits & 0x1f).max(thread_bits))
-}
-
 fn brand() -> [u8; 64] {
     let mut brand = [0; 64];
     let words = (0x8000_0002u32..=0x8000_0004).flat_map(|leaf| cpuid(leaf, 0));
@@ -184,20 +170,13 @@ fn brand() -> [u8; 64] {
 fn processor(index: usize, identity: &Identity) -> abi::McinfoLogicalCpu {
     let mut answer = abi::McinfoLogicalCpu::new_zeroed();
     let apic_id = PerCpu::apic_id_of(index).unwrap_or(0);
-    let (thread_bits, package_bits) = topology_bits(identity.leaves);
+    let place = topology::place(index).unwrap_or_default();
     answer.mc_cpunr = index as u32;
     answer.mc_apicid = apic_id;
-    answer.mc_chipid = apic_id >> package_bits;
-    answer.mc_coreid = (apic_id & !(u32::MAX << package_bits)).wrapping_shr(thread_bits) as u16;
-    answer.mc_threadid = (apic_id & !(u32::MAX << thread_bits)) as u16;
-    let mates = |bits: u32| {
-        let numbers = processors::online().iter().filter_map(PerCpu::apic_id_of);
-        numbers
-            .filter(move |other| other >> bits == apic_id >> bits)
-            .count() as u32
-    };
-    answer.mc_nthreads = mates(thread_bits).max(1);
-    answer.mc_ncores = (mates(package_bits) / answer.mc_nthreads).max(1);
+    answer.mc_chipid = place.package;
+    answer.mc_coreid = place.core as u16;
+    answer.mc_threadid = place.thread as u16;
+    (answer.mc_nthreads, answer.mc_ncores) = topology::neighbours(index);
     answer.mc_ncores_active = answer.mc_ncores;
     answer.mc_cpuid_level = identity.leaves as i32;
     answer.mc_family = identity.family;

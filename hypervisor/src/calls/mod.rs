@@ -28,6 +28,7 @@ pub mod set_segment_base;
 pub mod set_timer_op;
 pub mod set_trap_table;
 pub mod stack_switch;
+pub mod sysctl;
 pub mod update_descriptor;
 pub mod update_va_mapping;
 pub mod update_va_mapping_otherdomain;

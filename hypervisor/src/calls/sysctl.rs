@@ -1,0 +1,114 @@
+//! `sysctl`: what the toolstack asks of the whole machine.
+
+mod domains;
+mod host;
+mod performance;
+mod policies;
+mod pools;
+mod watch;
+
+use core::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
+
+use calls::SysctlOp;
+use memory::Stop;
+use vocabulary::{refuse, Errno, Refusal, Refused};
+use xen_abi::sysctl as abi;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::hypercall::{Answer, Arguments, Caller};
+use crate::{authority, guest};
+
+/// A request whose frame was checked, from a caller that may make it.
+pub struct Request {
+    /// Guest address of the whole request.
+    structure: u64,
+    /// The request as it was copied in.
+    frame: abi::Sysctl,
+}
+
+impl Request {
+    /// The operation's part of the request.
+    fn part<T: FromBytes>(&self) -> Refused<T> {
+        match T::read_from_prefix(self.frame.u.as_bytes()) {
+            Ok((value, _)) => Ok(value),
+            Err(_) => no_room(),
+        }
+    }
+
+    /// Puts the operation's part back and writes the request to the guest. EFAULT.
+    fn answer<T: IntoBytes + Immutable>(&mut self, part: &T) -> Refused<()> {
+        if part.write_to_prefix(self.frame.u.as_mut_bytes()).is_err() {
+            return no_room();
+        }
+        guest::write(self.structure, &self.frame)
+    }
+}
+
+fn no_room<T>() -> Refused<T> {
+    refuse(
+        Errno::EINVAL,
+        "the request has no room for the operation's part",
+    )
+}
+
+/// One call at a time: what they show is then of one moment, and what they change is changed by one.
+static BUSY: AtomicBool = AtomicBool::new(false);
+
+/// The turn of a call; ends when dropped.
+struct Turn;
+
+impl Turn {
+    fn take() -> Option<Self> {
+        (!BUSY.swap(true, Acquire)).then_some(Self)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        BUSY.store(false, Release);
+    }
+}
+
+/// Argument: the structure.
+pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
+    let structure = arguments.get(0);
+    let frame = guest::read::<abi::Sysctl>(structure)?;
+    if frame.interface_version != abi::XEN_SYSCTL_INTERFACE_VERSION {
+        return Err(Refusal::new(
+            Errno::EACCES,
+            "the request is of another version of the interface",
+        )
+        .into());
+    }
+    authority::control(caller.vcpu)?;
+    let Some(_turn) = Turn::take() else {
+        return Err(Stop::Again);
+    };
+    let operation = SysctlOp::from_number(frame.cmd).map_err(Refusal::from)?;
+    perform(operation, &mut Request { structure, frame })?;
+    Ok(0)
+}
+
+fn perform(operation: SysctlOp, request: &mut Request) -> Refused<()> {
+    match operation {
+        SysctlOp::Readconsole => watch::read_console(request),
+        SysctlOp::PerfcOp => performance::counters(request),
+        SysctlOp::DebugKeys => watch::debug_keys(request),
+        SysctlOp::Physinfo => host::physinfo(request),
+        SysctlOp::Getcpuinfo => host::idle_times(request),
+        SysctlOp::Availheap => host::available(request),
+        SysctlOp::Cputopoinfo => host::topology(request),
+        SysctlOp::Numainfo => host::nodes(request),
+        SysctlOp::Pcitopoinfo => host::devices(request),
+        SysctlOp::Getdomaininfolist => domains::list(request),
+        SysctlOp::SchedId => pools::scheduler(request),
+        SysctlOp::CpupoolOp => pools::pool(request),
+        SysctlOp::SchedulerOp => pools::parameters(request),
+        SysctlOp::GetCpuLevellingCaps => policies::levelling(request),
+        SysctlOp::GetCpuFeatureset => policies::features(request),
+        SysctlOp::GetCpuPolicy => policies::policy(request),
+    }
+}
