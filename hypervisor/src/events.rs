@@ -61,8 +61,8 @@ pub fn raise_virq(domain: &Domain, virq: u32, vcpu: VcpuId) {
     carry_out(domain, domain.events.raise_virq(&Info(domain), virq, vcpu));
 }
 
-/// Raises a virtual interrupt of the domain.
-pub fn raise_global_virq(domain: &Domain, virq: u32) {
+/// Raises one of the machine's virtual interrupts in a domain.
+fn raise_global_virq(domain: &Domain, virq: u32) {
     carry_out(domain, domain.events.raise_global_virq(&Info(domain), virq));
 }
 

@@ -9,9 +9,9 @@ use vocabulary::{DomainId, Mfn, Refused, VcpuId};
 
 use crate::calls::grants::{Held, Lenders};
 use crate::domain::Domain;
-use crate::levels;
 use crate::machine::{self, Machine};
 use crate::shared_page::{Hold, Words};
+use crate::{levels, teardown};
 
 /// How much a domain may lend and borrow, as its creator says.
 #[derive(Clone, Copy, Debug)]
@@ -145,4 +145,7 @@ fn release(borrowed: &Maptrack<GrantFrame>, handle: GrantHandle, lenders: &mut L
     }
     let lender = lenders.find(mapping.lender).ok();
     unmapping.finish(lender.as_ref().map(|lender| &lender.grants.table));
+    if let Some(lender) = lender {
+        teardown::try_bury(&lender);
+    }
 }

@@ -118,7 +118,5 @@ pub fn bury() {
 
 /// Tells the control domain that something became of a domain.
 pub fn tell_control() {
-    if let Some(control) = domains::first() {
-        events::raise_global_virq(control, VIRQ_DOM_EXC);
-    }
+    events::send_global_virq(VIRQ_DOM_EXC);
 }

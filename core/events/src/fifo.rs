@@ -409,11 +409,14 @@ impl<P: SharedPage> EventTable<P> {
     /// Back to the two-level ABI, after every port was closed: drops the control blocks and the array.
     ///
     /// # Errors
-    /// `EBUSY`: a port is in use, or another reset is under way.
+    /// `EBUSY`: another reset is under way. `EAGAIN`: a port is in use, because somebody opened it meanwhile.
     pub fn retire_fifo(&self) -> Refused<()> {
         let mut control = self.control();
-        if !control.is_empty() || control.retiring {
-            return refuse(Errno::EBUSY, "event channels are in use");
+        if control.retiring {
+            return refuse(Errno::EBUSY, "event channels are being reset");
+        }
+        if !control.is_empty() {
+            return refuse(Errno::EAGAIN, "event channels are in use");
         }
         if !self.is_fifo() {
             return Ok(());

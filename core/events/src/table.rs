@@ -213,6 +213,9 @@ impl<P: SharedPage> EventTable<P> {
         if control.sealed {
             return refuse(Errno::EINVAL, "the domain is dying");
         }
+        if control.retiring {
+            return refuse(Errno::EBUSY, "event channels are being reset");
+        }
         let port = self.find_free(control)?;
         control.mark(port, true);
         let mut locked = self.existing(port)?.lock::<P::Relax>();

@@ -1,13 +1,16 @@
 //! `event_channel_op`: binding, sending and closing event channels.
 
+use core::sync::atomic::Ordering::Relaxed;
+
 use calls::EventChannelOp;
 use events::{Binding, Closer};
+use memory::Budget;
 use vocabulary::{DomainId, Errno, Mfn, Port, Refusal, Refused, VcpuId};
 use xen_abi::event_channel as abi;
 
 use crate::domain::Domain;
 use crate::event_pages::{EventPage, Info};
-use crate::hypercall::{Answer, Arguments, Caller};
+use crate::hypercall::{self, Answer, Arguments, Caller};
 use crate::vcpu::Vcpu;
 use crate::{authority, events as glue, guest, irq};
 
@@ -43,7 +46,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             guest::write(structure, &request)?;
         }
         EventChannelOp::BindVcpu => bind_vcpu(domain, structure)?,
-        EventChannelOp::Reset => reset(vcpu, structure)?,
+        EventChannelOp::Reset => return reset(vcpu, arguments),
         EventChannelOp::InitControl => init_control(domain, structure)?,
         EventChannelOp::ExpandArray => expand_array(domain, structure)?,
         EventChannelOp::SetPriority => {
@@ -144,16 +147,28 @@ fn status(vcpu: &Vcpu, structure: u64) -> Refused<()> {
     guest::write(structure, &request)
 }
 
-fn reset(vcpu: &Vcpu, structure: u64) -> Refused<()> {
-    let request = guest::read::<abi::EvtchnReset>(structure)?;
+/// Ports looked at before a reset is continued.
+const RESET_BUDGET: u32 = 4096;
+/// Where in the operation's argument a reset that is continued keeps its next port: the number is a 32-bit one.
+const RESET_SHIFT: u32 = 32;
+
+/// `EVTCHNOP_reset`: closes every port of a domain and goes back to the two-level ABI. Another domain than the caller
+/// must be paused by its controller.
+fn reset(vcpu: &Vcpu, arguments: &mut Arguments) -> Answer {
+    let request = guest::read::<abi::EvtchnReset>(arguments.get(1))?;
     let target = authority::target(vcpu, DomainId(request.dom))?;
-    let mut from = Port(1);
-    while let Some(port) = target.events.next_open(from) {
-        // A port that closed meanwhile needs nothing.
-        let _ = glue::close(&target, port, Closer::Guest);
-        from = Port(port.0 + 1);
+    if target.id != vcpu.domain.id && target.pauses.load(Relaxed) == 0 {
+        return hypercall::refuse(Errno::EINVAL, "only a paused domain is reset by another");
     }
-    target.events.retire_fifo()
+    let first = Port((arguments.get(0) >> RESET_SHIFT) as u32);
+    let mut budget = Budget::new(RESET_BUDGET);
+    if let Err((stop, next)) = glue::close_from(&target, first, Closer::Guest, &mut budget) {
+        let operation = arguments.get(0) & u64::from(u32::MAX);
+        arguments.set(0, operation | u64::from(next.0) << RESET_SHIFT);
+        return Err(stop);
+    }
+    target.events.retire_fifo()?;
+    Ok(0)
 }
 
 fn init_control(domain: &Domain, structure: u64) -> Refused<()> {

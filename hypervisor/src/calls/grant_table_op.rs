@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use calls::GrantTableOp;
 use grants::{Granted, Status};
+use memory::Stop;
 use vocabulary::{DomainId, Errno, Refusal};
 use xen_abi::grant_table as abi;
 
@@ -109,17 +110,34 @@ fn named(vcpu: &Vcpu, id: u16) -> Granted<Arc<Domain>> {
     }
 }
 
+/// Frames that a table grows by before the call is continued.
+const GROWTH: u32 = 32;
+
 fn setup(vcpu: &Vcpu, structure: u64) -> Answer {
     let mut request = guest::read::<abi::GnttabSetupTable>(structure)?;
-    let grown = named(vcpu, request.dom).and_then(|target| {
+    let target = named(vcpu, request.dom);
+    let step = target.as_ref().map_or(0, |target| {
+        target.grants.table.frame_count().saturating_add(GROWTH)
+    });
+    let grown = target.and_then(|target| {
+        // What is beyond the limit is refused whole, not after the table grew as far as it may.
+        let most = target.grants.table.max_frames();
+        let wanted = if request.nr_frames > most {
+            request.nr_frames
+        } else {
+            request.nr_frames.min(step)
+        };
         let shape = target.grants.shape.lock();
         target
             .grants
             .table
-            .grow(request.nr_frames, || GrantFrame::share(target.id))?;
+            .grow(wanted, || GrantFrame::share(target.id))?;
         drop(shape);
         Ok(target)
     });
+    if grown.is_ok() && request.nr_frames > step {
+        return Err(Stop::Again);
+    }
     request.status = status_of(vcpu, "table set-up", &grown);
     if let Ok(target) = grown {
         let table = &target.grants.table;

@@ -1,7 +1,7 @@
 //! `memory_op`: how much memory a domain has, and what the machine's looks like.
 
 use calls::MemoryOp;
-use vocabulary::{DomainId, Errno, Refusal};
+use vocabulary::{DomainId, Refusal};
 use xen_abi::memory::MachphysMapping;
 
 use super::memory::{claims, exchange, maps, reservation, resources, translated};

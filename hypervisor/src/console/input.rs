@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, Ordering::Relaxed};
 
 use hw::sync::SpinLock;
 
-use crate::{boot, debug_keys, domains, irq, levels};
+use crate::{boot, debug_keys, irq, levels};
 
 /// Typed characters kept for dom0.
 const SIZE: usize = 256;
@@ -112,9 +112,7 @@ fn for_dom0(byte: u8) {
             typed.length += 1;
         }
     }
-    if let Some(domain) = domains::first() {
-        crate::events::raise_global_virq(domain, xen_abi::xen::VIRQ_CONSOLE);
-    }
+    crate::events::send_global_virq(xen_abi::xen::VIRQ_CONSOLE);
 }
 
 /// Moves typed characters to `to`; answers how many.

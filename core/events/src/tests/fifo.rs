@@ -171,7 +171,7 @@ fn a_reset_gives_all_pages_back_and_can_start_again() {
         .map(|_| guest.table.bind_ipi(VcpuId(1)).unwrap())
         .collect();
     let _ = guest.send(ports[2]);
-    assert_eq!(guest.table.retire_fifo().unwrap_err().errno, Errno::EBUSY);
+    assert_eq!(guest.table.retire_fifo().unwrap_err().errno, Errno::EAGAIN);
     let mut next = Port(0);
     while let Some(port) = guest.table.next_open(next) {
         let _ = guest.table.close(&guest.info, port, Closer::Guest).unwrap();

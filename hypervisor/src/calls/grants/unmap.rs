@@ -17,7 +17,7 @@ use super::{deny, go_on, slot, status_of, Held, Lenders, BATCH};
 use crate::grants::GrantFrame;
 use crate::hypercall::{Answer, Arguments};
 use crate::vcpu::Vcpu;
-use crate::{flush, guest, machine};
+use crate::{flush, guest, machine, teardown};
 
 /// What one structure asks for.
 pub struct Wish {
@@ -189,8 +189,11 @@ fn give_back(vcpu: &Vcpu, gone: Gone<'_>) {
         if unmapping.device() {
             Held::give_back_kept(mapping.frame, mapping.writable);
         }
-        // A lender that is gone has no entry to unmark.
+        // A lender stays known for as long as anything of it is held.
         let lender = lenders.find(mapping.lender).ok();
         unmapping.finish(lender.as_ref().map(|domain| &domain.grants.table));
+        if let Some(lender) = lender {
+            teardown::try_bury(&lender);
+        }
     }
 }
