@@ -10,7 +10,7 @@ use conring::ConsoleRing;
 use hw::sync::SpinLock;
 use xen_abi::xen::VIRQ_CON_RING;
 
-use crate::{domains, events, levels, processors, work};
+use crate::{events, levels, processors, work};
 
 static RING: SpinLock<ConsoleRing, { levels::CONSOLE }> = SpinLock::new(ConsoleRing::new());
 /// There is a guest that may be told of new output.
@@ -44,9 +44,7 @@ pub fn grow(asked: Option<u64>) {
 /// Tells dom0 of new output.
 pub fn announce() {
     if IS_NEW.swap(false, AcqRel) {
-        if let Some(domain) = domains::first() {
-            events::raise_global_virq(domain, VIRQ_CON_RING);
-        }
+        events::send_global_virq(VIRQ_CON_RING);
     }
 }
 
