@@ -50,33 +50,40 @@ pub fn mmu_targets(vcpu: &Vcpu, foreign: u32) -> Refused<MmuTargets> {
 #[cold]
 fn foreign_targets(vcpu: &Vcpu, own: DomainId, foreign: u32) -> Refused<MmuTargets> {
     let mut tables = None;
-    let mut base = own;
     if foreign >> 16 != 0 {
         let id = DomainId((foreign >> 16).wrapping_sub(1) as u16);
-        if id != own && id != DomainId::SELF {
-            let domain = target(vcpu, id)?;
-            base = domain.id;
-            tables = Some(domain);
+        if id != own {
+            tables = Some(target(vcpu, id)?);
         }
     }
-    let pages = DomainId(foreign as u16);
-    let pages = if pages == DomainId::SELF || pages == own {
-        base
-    } else {
-        page_owner(vcpu, pages)?
-    };
+    let pages = page_owner(vcpu, DomainId(foreign as u16))?;
     Ok(MmuTargets { tables, pages })
 }
 
-/// A domain whose pages the caller may map.
+/// A domain whose pages the caller may map: its own by `DOMID_SELF` only (ESRCH by its number, as in Xen).
 pub fn page_owner(vcpu: &Vcpu, id: DomainId) -> Refused<DomainId> {
     match id {
         DomainId::SELF => Ok(vcpu.domain.id),
         DomainId::IO => Ok(id),
         DomainId::XEN => control(vcpu).map(|_| id),
-        id if id == vcpu.domain.id => Ok(id),
-        id => target(vcpu, id).map(|domain| domain.id),
+        id => foreign(vcpu, id).map(|domain| domain.id),
     }
+}
+
+/// The domain that `mmuext_op` acts on; `None` for the caller's own.
+#[inline]
+pub fn mmuext_target(vcpu: &Vcpu, id: DomainId) -> Refused<Option<Arc<Domain>>> {
+    if id == DomainId::SELF {
+        return Ok(None);
+    }
+    foreign(vcpu, id).map(Some)
+}
+
+fn foreign(vcpu: &Vcpu, id: DomainId) -> Refused<Arc<Domain>> {
+    if id == vcpu.domain.id {
+        return refuse(Errno::ESRCH, "the caller is no foreign domain");
+    }
+    target(vcpu, id)
 }
 
 /// A domain that the caller may act on: itself, or any for the control domain. ESRCH where there is none, EPERM.

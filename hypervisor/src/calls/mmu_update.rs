@@ -4,14 +4,11 @@ use calls::MmuUpdateOp;
 use memory::{Budget, EntryUpdate, Mode, Stop};
 use vocabulary::{DomainId, MachineAddr, Refusal};
 
-use crate::authority;
+use super::requests::{self, Requests};
 use crate::domain::Domain;
-use crate::guest;
 use crate::hypercall::{Answer, Arguments, Caller};
-use crate::machine;
+use crate::{authority, guest, machine};
 
-/// Table entries that one call may look at before it is continued.
-const BUDGET: u32 = 12_000;
 /// Bits of a request's pointer that are its command: entries are eight bytes long.
 const COMMAND: u64 = 7;
 /// Bytes of a `struct mmu_update`.
@@ -20,55 +17,24 @@ const REQUEST: u64 = 16;
 /// Arguments: requests, count, where to store how many were done, foreign domains.
 #[inline]
 pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
-    let [requests, count, done_at, foreign, ..] = arguments.0;
-    let preempted = count & authority::PREEMPTED != 0;
-    let count = count as u32 & !(authority::PREEMPTED as u32);
-    let targets = authority::mmu_targets(caller.vcpu, foreign as u32)?;
+    let targets = authority::mmu_targets(caller.vcpu, arguments.get(3) as u32)?;
     let own = &caller.vcpu.domain;
-    let table_domain: &Domain = targets.tables.as_deref().unwrap_or(own);
-    let mut done_before = 0;
-    if preempted && done_at != 0 {
-        done_before = guest::read::<u32>(done_at)?;
-    }
-    let mut budget = Budget::new(BUDGET);
-    let mut done = 0;
-    let result = apply_all(
-        table_domain,
-        targets.pages,
-        requests,
-        count,
-        &mut done,
-        &mut budget,
-    );
-    if done_at != 0 {
-        let total = done_before.wrapping_add(done);
-        // What is done stands; a guest that gave no place for the count is not told.
-        let _ = guest::write(done_at, &total);
-    }
-    match result {
-        Ok(()) => Ok(0),
-        Err(Stop::Again) => {
-            arguments.set(0, requests.wrapping_add(u64::from(done) * REQUEST));
-            arguments.set(1, u64::from(count - done) | authority::PREEMPTED);
-            Err(Stop::Again)
-        }
-        Err(refused) => Err(refused),
-    }
+    let tables: &Domain = targets.tables.as_deref().unwrap_or(own);
+    requests::run(arguments, |requests, budget| {
+        apply_all(tables, targets.pages, requests, budget)
+    })
 }
 
 fn apply_all(
     domain: &Domain,
     pages: DomainId,
-    requests: u64,
-    count: u32,
-    done: &mut u32,
+    requests: &mut Requests<REQUEST>,
     budget: &mut Budget,
 ) -> Result<(), Stop> {
     let mmu = machine::mmu();
     let mut paging = domain.paging.lock();
-    while *done < count {
+    while let Some(at) = requests.next() {
         budget.check()?;
-        let at = requests.wrapping_add(u64::from(*done) * REQUEST);
         let [pointer, value] = guest::read_words::<2>(at)?;
         let mode = match MmuUpdateOp::from_number((pointer & COMMAND) as u32) {
             // Entries name machine frames in a PV guest anyway, so "do not translate" changes nothing.
@@ -76,7 +42,7 @@ fn apply_all(
             Ok(MmuUpdateOp::PtUpdatePreserveAd) => Mode::PreserveAccessedDirty,
             Ok(MmuUpdateOp::MachphysUpdate) => {
                 machphys(pages, MachineAddr(pointer), value)?;
-                *done += 1;
+                requests.finished();
                 budget.charge(1);
                 continue;
             }
@@ -92,7 +58,7 @@ fn apply_all(
         };
         mmu.update_entry(&mut paging, &update, budget)?;
         budget.charge(4);
-        *done += 1;
+        requests.finished();
     }
     // What the last change left over (a table that nobody uses any more) is finished before the caller knows.
     mmu.finish(&mut paging, budget)

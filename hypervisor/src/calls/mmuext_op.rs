@@ -7,68 +7,38 @@ use memory::{Budget, Level, PageRef, Stop};
 use vocabulary::{DomainId, Errno, Mfn, Refusal, VirtAddr};
 use xen_abi::xen::MmuextOp as Request;
 
+use super::requests::{self, Requests, BUDGET};
 use crate::domain::Domain;
 use crate::hypercall::{Answer, Arguments, Caller};
 use crate::vcpu::Vcpu;
 use crate::{authority, bases, flush, guest, local_table, machine};
 
-/// Table entries that one call may look at before it is continued.
-const BUDGET: u32 = 12_000;
 const SIZE: u64 = core::mem::size_of::<Request>() as u64;
 
 /// Arguments: requests, count, where to store how many were done, the domain acted on.
 pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
-    let [requests, count, done_at, foreign, ..] = arguments.0;
-    let preempted = count & authority::PREEMPTED != 0;
-    let count = count as u32 & !(authority::PREEMPTED as u32);
-    let target = match DomainId(foreign as u16) {
-        DomainId::SELF => None,
-        id if id == caller.vcpu.domain.id => None,
-        id => Some(authority::target(caller.vcpu, id)?),
-    };
+    let target = authority::mmuext_target(caller.vcpu, DomainId(arguments.get(3) as u16))?;
     let domain: &Domain = target.as_deref().unwrap_or(&caller.vcpu.domain);
-    let mut done_before = 0;
-    if preempted && done_at != 0 {
-        done_before = guest::read::<u32>(done_at)?;
-    }
-    let mut budget = Budget::new(BUDGET);
-    let mut done = 0;
-    let result = apply_all(caller.vcpu, domain, requests, count, &mut done, &mut budget);
-    if done_at != 0 {
-        // What is done stands; a guest that gave no place for the count is not told.
-        let _ = guest::write(done_at, &done_before.wrapping_add(done));
-    }
-    match result {
-        Ok(()) => Ok(0),
-        Err(Stop::Again) => {
-            arguments.set(0, requests.wrapping_add(u64::from(done) * SIZE));
-            arguments.set(1, u64::from(count - done) | authority::PREEMPTED);
-            Err(Stop::Again)
-        }
-        Err(refused) => Err(refused),
-    }
+    requests::run(arguments, |requests, budget| {
+        apply_all(caller.vcpu, domain, requests, budget)
+    })
 }
 
 fn apply_all(
     vcpu: &Vcpu,
     domain: &Domain,
-    requests: u64,
-    count: u32,
-    done: &mut u32,
+    requests: &mut Requests<SIZE>,
     budget: &mut Budget,
 ) -> Result<(), Stop> {
-    let mmu = machine::mmu();
-    while *done < count {
-        if budget.left() == 0 {
-            return Err(Stop::Again);
-        }
-        let request = guest::read::<Request>(requests.wrapping_add(u64::from(*done) * SIZE))?;
+    while let Some(at) = requests.next() {
+        budget.check()?;
+        let request = guest::read::<Request>(at)?;
         let operation = MmuextOp::from_number(request.cmd).map_err(Refusal::from)?;
         apply(vcpu, domain, operation, &request, budget)?;
         budget.charge(4);
-        *done += 1;
+        requests.finished();
     }
-    mmu.finish(&mut domain.paging.lock(), budget)
+    machine::mmu().finish(&mut domain.paging.lock(), budget)
 }
 
 /// Operations on the caller itself are refused for another domain.

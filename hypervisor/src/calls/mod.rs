@@ -19,6 +19,7 @@ pub mod multicall;
 pub mod nmi_op;
 pub mod physdev_op;
 pub mod platform_op;
+pub mod requests;
 pub mod sched_op;
 pub mod sched_op_compat;
 pub mod set_callbacks;

@@ -1,0 +1,72 @@
+//! What `mmu_update` and `mmuext_op` have in common: an array of requests, a count that also says whether the call is
+//! being continued, a place where the guest wants to read how many were done, and a budget.
+
+use memory::{Budget, Stop};
+
+use crate::hypercall::{Answer, Arguments};
+use crate::{authority, guest};
+
+/// Table entries that one call may look at before it is continued.
+pub const BUDGET: u32 = 12_000;
+
+/// The requests of one call, of `SIZE` bytes each.
+pub struct Requests<const SIZE: u64> {
+    first: u64,
+    count: u32,
+    done: u32,
+}
+
+impl<const SIZE: u64> Requests<SIZE> {
+    /// The address of the request that is to be done next; `None` when all are.
+    #[inline(always)]
+    pub fn next(&self) -> Option<u64> {
+        (self.done < self.count).then(|| self.address(self.done))
+    }
+
+    /// That request is done.
+    #[inline(always)]
+    pub fn finished(&mut self) {
+        self.done = self.done.wrapping_add(1);
+    }
+
+    #[inline(always)]
+    fn address(&self, number: u32) -> u64 {
+        self.first.wrapping_add(u64::from(number) * SIZE)
+    }
+}
+
+/// Lets `work` do the requests in the first three arguments (their address, their count, where to tell how many were
+/// done), until it ends or stops; tells what is done, which stands, and arranges for the rest.
+#[inline(always)]
+pub fn run<const SIZE: u64>(
+    arguments: &mut Arguments,
+    work: impl FnOnce(&mut Requests<SIZE>, &mut Budget) -> Result<(), Stop>,
+) -> Answer {
+    let [first, count, done_at, ..] = arguments.0;
+    let continued = count & authority::PREEMPTED != 0;
+    let count = count as u32 & !(authority::PREEMPTED as u32);
+    let mut done_before = 0;
+    if continued && done_at != 0 {
+        done_before = guest::read::<u32>(done_at)?;
+    }
+    let mut requests = Requests {
+        first,
+        count,
+        done: 0,
+    };
+    let result = work(&mut requests, &mut Budget::new(BUDGET));
+    let done = requests.done;
+    if done_at != 0 {
+        // A guest whose place for the count cannot be written is not told.
+        let _ = guest::write(done_at, &done_before.wrapping_add(done));
+    }
+    match result {
+        Ok(()) => Ok(0),
+        Err(Stop::Again) => {
+            arguments.set(0, requests.address(done));
+            arguments.set(1, u64::from(count - done) | authority::PREEMPTED);
+            Err(Stop::Again)
+        }
+        Err(refused) => Err(refused),
+    }
+}
