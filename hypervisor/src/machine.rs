@@ -174,9 +174,16 @@ pub fn take_for(domain: &Domain, request: Request) -> Refused<Allocation> {
 fn zero(allocation: &Allocation, request: Request) {
     if request.contents == Contents::Zeroed {
         for frame in allocation.dirty() {
-            Window::open(frame).clear();
+            clear_free(frame);
         }
     }
+}
+
+/// Zeroes a frame that is nobody's. First the flush of what a former owner may still have in a TLB: it must not write
+/// after the zeroes.
+fn clear_free(frame: Mfn) {
+    frames().flush_former(frame, &Machine);
+    Window::open(frame).clear();
 }
 
 /// Sets `frames` more frames aside for a domain. EBUSY: some are already; ENOMEM: so many are not free and unclaimed.
@@ -305,7 +312,7 @@ fn scrub_piece() -> bool {
     let work = FREE.lock().scrub_take(&Machine, 0, 5);
     let Some(work) = work else { return false };
     for frame in work.dirty() {
-        Window::open(frame).clear();
+        clear_free(frame);
     }
     FREE.lock().scrub_done(&Machine, work);
     true

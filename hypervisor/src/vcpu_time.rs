@@ -20,7 +20,7 @@ use xen_abi::xen::{VMASST_TYPE_runstate_update_flag, VIRQ_TIMER};
 use crate::timers::{Purpose, Timer};
 use crate::vcpu::Vcpu;
 use crate::watchdog::Watchdogs;
-use crate::{clock, events, levels};
+use crate::{clock, events, levels, schedule};
 
 /// Address of an area that the guest did not register.
 const NONE: u64 = u64::MAX;
@@ -199,12 +199,19 @@ pub fn register_time_area(vcpu: &Vcpu, address: u64) {
 
 /// `VCPUOP_register_runstate_memory_area`: shows the runstate at `address` from now on, or
 /// nowhere if it is 0.
-pub fn register_runstate_area(vcpu: &Vcpu, address: u64, now: &RunstateFields) {
+pub fn register_runstate_area(vcpu: &Vcpu, address: u64) {
     if address == 0 {
         return vcpu.time.runstate_area.store(NONE, Release);
     }
     vcpu.time.runstate_area.store(address, Release);
-    let _ = AreaRecord(address).store(now);
+    loop {
+        let fields = schedule::runstate(vcpu);
+        let _ = AreaRecord(address).store(&fields);
+        // Another processor may have shown a later state meanwhile, which was overwritten.
+        if schedule::runstate(vcpu).state_entry_time == fields.state_entry_time {
+            return;
+        }
+    }
 }
 
 /// Writes the runstate where the vCPU, whose tables are loaded here, wants it.

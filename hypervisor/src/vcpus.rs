@@ -29,7 +29,7 @@ use crate::counters::Counters;
 use crate::domain::{Domain, VcpuLink};
 use crate::vcpu::{Bases, DescriptorFrames, TrapEntry, Vcpu, NOWHERE};
 use crate::vcpu_time::VcpuTime;
-use crate::{boot, machine, privileged, schedule};
+use crate::{boot, local_table, machine, privileged, schedule};
 
 /// Heap that a vCPU needs, generously: its vector state is the most of it.
 pub const HEAP_BYTES: usize = 24 << 10;
@@ -171,9 +171,6 @@ pub fn initialise(
     budget: &mut Budget,
 ) -> Result<(), Stop> {
     check(context)?;
-    if context.ldt_ents != 0 {
-        return Ok(refuse(Errno::EINVAL, "a new vCPU sets its LDT itself")?);
-    }
     let kernel = frame_of_base(context.ctrlreg.get(3));
     let user = frame_of_base(context.ctrlreg.get(1));
     if context.flags & VGCF_IN_KERNEL == 0 && user.0 == 0 {
@@ -192,7 +189,9 @@ pub fn initialise(
         .take(frames)
         .map(|&frame| Mfn(frame));
     let gdt: arrayvec::ArrayVec<Mfn, 16> = listed.collect();
-    if let Err(refusal) = set_gdt::set(vcpu, &gdt, context.gdt_ents as u32) {
+    let tables = set_gdt::set(vcpu, &gdt, context.gdt_ents as u32)
+        .and_then(|()| local_table::give(vcpu, VirtAddr(context.ldt_base), context.ldt_ents));
+    if let Err(refusal) = tables {
         give_bases_back(vcpu, budget)?;
         return Err(refusal.into());
     }
@@ -264,19 +263,27 @@ fn check(context: &VcpuGuestContext) -> Refused<()> {
     Ok(())
 }
 
-/// References the tables. All or nothing.
+/// References the tables. With [`Stop::Again`] the vCPU keeps what it has got so far of them; refused, nothing.
 fn take_bases(vcpu: &Vcpu, kernel: Mfn, user: Mfn, budget: &mut Budget) -> Result<(), Stop> {
-    let mmu = machine::mmu();
-    let mut paging = vcpu.domain.paging.lock();
-    mmu.take_base(&mut paging, kernel, budget)?;
-    if user.0 != 0 {
-        if let Err(stop) = mmu.take_base(&mut paging, user, budget) {
-            mmu.release_base(&mut paging, kernel, &mut Budget::unlimited())?;
-            return Err(stop);
-        }
+    let bases = &vcpu.bases;
+    let has = |base: &AtomicU64, wanted: Mfn| [0, wanted.0].contains(&base.load(Relaxed));
+    if !has(&bases.kernel, kernel) || !has(&bases.user, user) {
+        // Of an attempt with other tables.
+        give_bases_back(vcpu, budget)?;
     }
-    vcpu.bases.kernel.store(kernel.0, Relaxed);
-    vcpu.bases.user.store(user.0, Relaxed);
+    let mmu = machine::mmu();
+    for (base, frame) in [(&bases.kernel, kernel), (&bases.user, user)] {
+        if base.load(Relaxed) == frame.0 {
+            continue;
+        }
+        let taken = mmu.take_base(&mut vcpu.domain.paging.lock(), frame, budget);
+        if let Err(Stop::Refused(refusal)) = taken {
+            give_bases_back(vcpu, budget)?;
+            return Err(refusal.into());
+        }
+        taken?;
+        base.store(frame.0, Relaxed);
+    }
     vcpu.context.kernel_cr3.store(kernel.address().0, Relaxed);
     vcpu.context.user_cr3.store(user.address().0, Relaxed);
     Ok(())

@@ -115,6 +115,17 @@ impl<'t> FrameTable<'t> {
         Ok(())
     }
 
+    /// Flushes translations that a free frame's former life may have left. The caller has the frame from the allocator.
+    pub fn flush_former<H: Host>(&self, mfn: Mfn, host: &H) {
+        let Some(page) = self.ram(mfn).filter(|page| page.is_free()) else {
+            return;
+        };
+        let timestamp = (page.state() & COUNT) as u32;
+        if timestamp != 0 {
+            host.flush_stale(Stale::Anywhere, timestamp);
+        }
+    }
+
     /// Lets `domain` map a frame that is the hypervisor's own: it becomes the owner, yet the frame stays the
     /// hypervisor's data and never goes to the allocator by itself. With [`DomainId::XEN`] only domains that
     /// may name that owner can map it (the machine-to-physical table, trace buffers).

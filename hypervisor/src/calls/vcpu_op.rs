@@ -62,7 +62,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         VcpuOp::RegisterRunstateMemoryArea => {
             let request = guest::read::<VcpuRegisterRunstateMemoryArea>(structure)?;
             area::<VcpuRunstateInfo>(request.addr)?;
-            vcpu_time::register_runstate_area(vcpu, request.addr, &schedule::runstate(vcpu));
+            vcpu_time::register_runstate_area(vcpu, request.addr);
         }
         VcpuOp::SetPeriodicTimer => {
             let request = guest::read::<VcpuSetPeriodicTimer>(structure)?;
