@@ -15,8 +15,8 @@ use crate::hypercall::{refuse, Answer, Arguments, Caller};
 use crate::vcpu::Vcpu;
 use crate::{authority, guest};
 
-/// Bits of the operation that number it; the others are not the guest's to set.
-const NUMBER: u32 = 0xfff;
+/// Bits of the operation that number it; those above are for continuations.
+const NUMBER: u32 = (1 << cache::NUMBER_BITS) - 1;
 
 /// Arguments: operation, its structures, their count.
 pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
@@ -26,13 +26,14 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     if count as i32 <= -1 {
         return refuse(Errno::EINVAL, "the count of grant operations is negative");
     }
-    if operation as u32 & !NUMBER != 0 {
+    let number = operation as u32 & NUMBER;
+    if operation as u32 != number && number != abi::GNTTABOP_cache_flush {
         return refuse(
             Errno::EINVAL,
             "the number of a grant operation has reserved bits set",
         );
     }
-    let operation = GrantTableOp::from_number(operation as u32).map_err(Refusal::from)?;
+    let operation = GrantTableOp::from_number(number).map_err(Refusal::from)?;
     match operation {
         GrantTableOp::MapGrantRef
         | GrantTableOp::UnmapGrantRef
