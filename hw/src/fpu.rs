@@ -22,6 +22,9 @@ static SIZE: AtomicU64 = AtomicU64::new(512);
 /// XSAVE has its optimized form (skips what was not changed since it was loaded).
 static OPTIMIZED: AtomicU64 = AtomicU64::new(0);
 
+/// Bytes of FXSAVE's image, with which every area begins.
+pub const LEGACY: usize = 512;
+
 /// What every area is a multiple of.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -117,10 +120,61 @@ impl FpuState {
         }
     }
 
-    /// Copies the state's first bytes out, for a vCPU's context. The vCPU must not run.
-    pub fn legacy(&self) -> [u8; 512] {
-        // SAFETY: every area is at least 512 bytes and the vCPU does not run.
-        unsafe { self.address().cast::<[u8; 512]>().read() }
+    /// The x87 and SSE registers as FXSAVE writes them, for a vCPU's context. The vCPU must not run.
+    pub fn legacy(&self) -> [u8; LEGACY] {
+        let area = self.bytes();
+        let mut image = [0; LEGACY];
+        for (byte, &saved) in image.iter_mut().zip(area) {
+            *byte = saved;
+        }
+        // What XSAVE left out because it was as after a reset is not what the area holds.
+        let components = area.get(LEGACY).copied().unwrap_or(u8::MAX);
+        if components & 1 == 0 {
+            for range in [0..24, 32..160] {
+                image.get_mut(range).unwrap_or_default().fill(0);
+            }
+            let [low, high, ..] = &mut image;
+            (*low, *high) = (0x7f, 0x03);
+        }
+        if components & 2 == 0 {
+            image.get_mut(160..416).unwrap_or_default().fill(0);
+        }
+        image
+    }
+
+    /// The whole area: XSAVE's standard form, or FXSAVE's where there is no XSAVE. The vCPU must not run.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the area's lines are plain bytes of that many; the vCPU does not run, so that nobody writes them
+        // as long as the reference lives.
+        unsafe {
+            let lines = &*self.lines.get();
+            core::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 64)
+        }
+    }
+
+    /// Replaces the whole area by an image of the same form, with no component but those of `allowed`. False, with
+    /// the state as it was, for one that the processor would refuse to load. The vCPU must not run.
+    pub fn set_bytes(&self, image: &[u8], allowed: u64) -> bool {
+        let mut components = [0; 8];
+        let header = image.get(LEGACY..).unwrap_or_default();
+        for (byte, &given) in components.iter_mut().zip(header) {
+            *byte = given;
+        }
+        // Behind the components: the compact form's mark and reserved words, all zero in this form.
+        let reserved = header.iter().skip(8).take(56);
+        let is_sound =
+            u64::from_le_bytes(components) & !allowed == 0 && reserved.clone().all(|&byte| byte == 0);
+        if !is_sound || image.len() > self.bytes().len() || image.len() < LEGACY {
+            return false;
+        }
+        let area = self.address();
+        for (offset, &byte) in image.iter().enumerate() {
+            // The reserved half of MXCSR must be zero.
+            let byte = if matches!(offset, 26 | 27) { 0 } else { byte };
+            // SAFETY: the image is not longer than the area, as just checked; the vCPU does not run.
+            unsafe { area.add(offset).write(byte) };
+        }
+        true
     }
 }
 

@@ -319,7 +319,8 @@ pub fn publish_wall(domain: &Domain) {
         window: Window::open(domain.shared_info),
     };
     let mut version = guest_time::Version::continuing(record.version());
-    let published = version.publish(&mut record, &clock.fields(0));
+    let offset = domain.settings.time_offset.load(Relaxed);
+    let published = version.publish(&mut record, &clock.fields(offset));
     match published {
         Ok(()) => {}
         Err(never) => match never {},

@@ -11,9 +11,10 @@ use options::{ClockSource, Options};
 use spin::Once;
 use vocabulary::{DomainId, Mfn};
 
-use crate::power;
+use crate::domain::Domain;
+use crate::{domains, power};
 
-pub use ports::{configure, port_read, port_write, user_may, PortBitmaps};
+pub use ports::{configure, has_ports, port_read, port_write, user_may, PortBitmaps};
 
 /// Machine memory that older AMD processors use for HyperTransport (AMD BKDG, "reserved address space").
 const HYPERTRANSPORT: (u64, u64) = (0xfd_0000_0000, 0xff_ffff_ffff);
@@ -143,9 +144,12 @@ fn is_in<T: PartialOrd + Copy>(ranges: &[Range<T>], first: T, last: T) -> bool {
         .any(|&(start, end)| first <= end && last >= start)
 }
 
-/// What a domain may do with a frame that is not RAM.
+/// What a domain may do with a frame that is not RAM: the first domain with all that the hypervisor does not keep,
+/// others with what they were granted of that.
 pub fn io_access(domain: DomainId, frame: Mfn) -> IoAccess {
-    let Some(kept) = KEPT.get().filter(|_| domain == DomainId(0)) else {
+    let is_granted = domain == DomainId(0)
+        || domains::with(domain, |domain| is_granted(domain, frame, frame)) == Some(true);
+    let Some(kept) = KEPT.get().filter(|_| is_granted) else {
         return IoAccess::Denied;
     };
     if frame.0 >= kept.frames || is_in(&kept.denied, frame.0, frame.0) {
@@ -155,6 +159,27 @@ pub fn io_access(domain: DomainId, frame: Mfn) -> IoAccess {
     } else {
         IoAccess::Full
     }
+}
+
+fn is_granted(domain: &Domain, first: Mfn, last: Mfn) -> bool {
+    domain
+        .settings
+        .access
+        .lock()
+        .frames
+        .contains(first.0, last.0)
+}
+
+/// The first frame that no address reaches.
+pub fn end_of_frames() -> u64 {
+    KEPT.get().map_or(0, |kept| kept.frames)
+}
+
+/// Whether a domain has all frames from `first` to `last`, none of which the hypervisor keeps.
+pub fn has_frames(domain: &Domain, first: Mfn, last: Mfn) -> bool {
+    let Some(kept) = KEPT.get() else { return false };
+    let is_kept = last.0 >= kept.frames || is_in(&kept.denied, first.0, last.0);
+    !is_kept && (domain.privileged || is_granted(domain, first, last))
 }
 
 /// Whether a part of machine memory is HyperTransport's: on AMD's processors before family 17h.

@@ -20,7 +20,7 @@ use crate::{console, timers};
 pub use errors::{machine_check, nmi};
 pub use lines::show;
 pub use pirqs::{
-    bound, check_bindable, check_extended_messages, check_number, drop_end_page, end, follow, map_gsi,
+    bound, check_bindable, check_extended_messages, check_number, drop_end_page, end, follow, has, map_gsi,
     map_message, reserve, restore_messages, set_end_page, set_up_gsi, unbound, unmap, unmap_all, unmap_device,
     DomainInterrupts, Message,
 };

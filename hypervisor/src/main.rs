@@ -16,6 +16,7 @@ mod boot_memory;
 mod calls;
 mod clock;
 mod console;
+mod contexts;
 mod counters;
 mod cpuid;
 mod crash;

@@ -217,8 +217,19 @@ fn identify(vcpu: &Vcpu, registers: &mut Registers, leaf: u32, subleaf: u32) {
     registers.leave_by_iret();
 }
 
-fn shown_cr0(vcpu: &Vcpu) -> u64 {
+/// CR0 as the vCPU reads it.
+pub fn shown_cr0(vcpu: &Vcpu) -> u64 {
     CR0_SHOWN | vcpu.context.cr0.load(Relaxed) & CR0_TS
+}
+
+/// CR4 as the vCPU reads it.
+pub fn shown_cr4(vcpu: &Vcpu) -> u64 {
+    CR4_SHOWN | vcpu.context.cr4.load(Relaxed)
+}
+
+/// Gives a vCPU that does not run another CR4, as far as it may choose.
+pub fn set_cr4(vcpu: &Vcpu, value: u64) {
+    vcpu.context.cr4.store(value & CR4_CHANGEABLE, Relaxed);
 }
 
 fn read_control(
@@ -232,7 +243,7 @@ fn read_control(
         2 => vcpu.context.info().cr2.load(Relaxed),
         // The guest's own frame number of its base, in the place the register has it: PV guests use the machine's.
         3 => vcpu.kernel_base().address().0,
-        4 => CR4_SHOWN | vcpu.context.cr4.load(Relaxed),
+        4 => shown_cr4(vcpu),
         _ => return Outcome::Refused,
     };
     put(registers, destination, value);

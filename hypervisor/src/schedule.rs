@@ -179,18 +179,48 @@ pub fn runstate(vcpu: &Vcpu) -> RunstateFields {
     found.unwrap_or(Runstate::new(now)).snapshot(now)
 }
 
-/// Where the vCPU may run. EINVAL where that is no processor that is in use.
-pub fn set_hard_affinity(vcpu: &Vcpu, processors: CpuSet) -> Refused<()> {
-    let known = (0..processors::count() as u32).any(|index| processors.contains(CpuId(index)));
+/// Where the vCPU may run and where it is better run, as they were set: an override in force is not told.
+pub fn affinity(vcpu: &Vcpu) -> (CpuSet, CpuSet) {
+    let hard = *vcpu.affinity.lock();
+    let soft = *vcpu.soft_affinity.lock();
+    (hard, soft)
+}
+
+/// Sets where the vCPU may run and where it is better run; an override ends. EINVAL: it may run on no processor that is
+/// in use.
+pub fn set_affinity(vcpu: &Vcpu, hard: CpuSet, soft: CpuSet) -> Refused<()> {
+    apply_affinity(vcpu, hard, soft)?;
+    *vcpu.affinity.lock() = hard;
+    *vcpu.soft_affinity.lock() = soft;
+    Ok(())
+}
+
+/// Keeps the vCPU on some processors for a while, whatever its affinity; `None` ends that. EINVAL as
+/// [`set_affinity`].
+pub fn override_affinity(vcpu: &Vcpu, processors: Option<CpuSet>) -> Refused<()> {
+    let (hard, soft) = affinity(vcpu);
+    apply_affinity(vcpu, processors.unwrap_or(hard), soft)
+}
+
+fn apply_affinity(vcpu: &Vcpu, hard: CpuSet, soft: CpuSet) -> Refused<()> {
+    let known = (0..processors::count() as u32).any(|index| hard.contains(CpuId(index)));
     if !known {
         return refuse(Errno::EINVAL, "none of the processors is in use");
     }
     let result = STATE
         .lock()
         .policy
-        .set_affinity(vcpu.key, processors, CpuSet::ALL, clock::now());
+        .set_affinity(vcpu.key, hard, soft, clock::now());
     poke(result?);
     Ok(())
+}
+
+/// Sets the vCPU's share of processor time. EINVAL for 0.
+pub fn set_weight(vcpu: &Vcpu, weight: u16) -> Refused<()> {
+    STATE
+        .lock()
+        .policy
+        .set_weight(vcpu.key, weight, clock::now())
 }
 
 /// How long a vCPU runs at least before it is preempted.

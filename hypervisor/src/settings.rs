@@ -23,6 +23,8 @@ pub struct Settings {
     pub weight: AtomicU16,
     /// Percent of one processor that each of its vCPUs may use; 0 for no bound.
     pub cap: AtomicU16,
+    /// The toolstack let it run: what it is built of is settled.
+    pub has_run: AtomicBool,
     /// A debugger is attached: a crash pauses it instead.
     pub is_debugged: AtomicBool,
     /// Its virtual nodes; `None` for one that it is not told of.
@@ -38,6 +40,7 @@ impl Settings {
             nodes: AtomicU64::new(u64::MAX),
             weight: AtomicU16::new(DEFAULT_WEIGHT),
             cap: AtomicU16::new(0),
+            has_run: AtomicBool::new(false),
             is_debugged: AtomicBool::new(false),
             virtual_nodes: SpinLock::new(None),
         }

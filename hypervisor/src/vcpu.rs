@@ -81,6 +81,8 @@ pub struct Vcpu {
     pub key: VcpuKey,
     /// Where it may run.
     pub affinity: SpinLock<CpuSet, { levels::VCPU }>,
+    /// Where it is better run.
+    pub soft_affinity: SpinLock<CpuSet, { levels::VCPU }>,
     /// It is up: initialised and started.
     pub is_up: AtomicBool,
     /// `VCPUOP_initialise` (or the domain builder) gave it a context.

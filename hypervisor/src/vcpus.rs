@@ -145,6 +145,7 @@ fn assemble(
         info_registered: AtomicBool::new(false),
         key,
         affinity: SpinLock::new(affinity),
+        soft_affinity: SpinLock::new(CpuSet::ALL),
         is_up: AtomicBool::new(false),
         is_initialised: AtomicBool::new(false),
         is_blocked: AtomicBool::new(false),

@@ -1,10 +1,18 @@
 //! `domctl`: what a toolstack does with one domain.
 
+pub mod affinity;
+pub mod contexts;
 pub mod create;
 pub mod destroy;
+pub mod held;
 pub mod info;
 pub mod lifecycle;
+pub mod pages;
+pub mod permissions;
+pub mod policy;
 pub mod request;
+pub mod scheduling;
+pub mod time;
 
 use calls::DomctlOp;
 use hw::sync::SpinLock;
@@ -82,5 +90,33 @@ fn on_domain(operation: DomctlOp, request: &mut Request<'_>) -> Answer {
         DomctlOp::MaxVcpus => lifecycle::make_vcpus(request),
         DomctlOp::MaxMem => lifecycle::limit_memory(request),
         DomctlOp::Setdomainhandle => lifecycle::set_handle(request),
+        DomctlOp::Setvcpucontext => contexts::set(request),
+        DomctlOp::Getvcpucontext => contexts::get(request),
+        DomctlOp::SetExtVcpucontext => contexts::set_more(request),
+        DomctlOp::GetExtVcpucontext => contexts::get_more(request),
+        DomctlOp::SetVcpuMsrs => contexts::set_registers(request),
+        DomctlOp::GetVcpuMsrs => contexts::get_registers(request),
+        DomctlOp::Setvcpuextstate => contexts::set_state(request),
+        DomctlOp::Getvcpuextstate => contexts::get_state(request),
+        DomctlOp::Getvcpuinfo => affinity::info(request),
+        DomctlOp::Setvcpuaffinity => affinity::set(request),
+        DomctlOp::Getvcpuaffinity => affinity::get(request),
+        DomctlOp::Setnodeaffinity => affinity::set_nodes(request),
+        DomctlOp::Getnodeaffinity => affinity::get_nodes(request),
+        DomctlOp::SchedulerOp => scheduling::adjust(request),
+        DomctlOp::Getpageframeinfo3 => pages::types(request),
+        DomctlOp::HypercallInit => pages::hypercall_page(request),
+        DomctlOp::SetAddressSize => pages::set_width(request),
+        DomctlOp::GetAddressSize => pages::width(request),
+        DomctlOp::IoportPermission => permissions::ports(request),
+        DomctlOp::IomemPermission => permissions::frames(request),
+        DomctlOp::IrqPermission => permissions::interrupts(request),
+        DomctlOp::MemoryMapping => permissions::map_frames(request),
+        DomctlOp::IoportMapping => permissions::map_ports(request),
+        DomctlOp::GetCpuPolicy => policy::get(request),
+        DomctlOp::SetCpuPolicy => policy::set(request),
+        DomctlOp::Settimeoffset => time::set_offset(request),
+        DomctlOp::Settscinfo => time::set_time_stamps(request),
+        DomctlOp::Gettscinfo => time::time_stamps(request),
     }
 }

@@ -25,6 +25,13 @@ const CLOCK_INDEX_BITS: u8 = 0x7f;
 /// Timer channel 2, the timer's command port, and the port with its gate.
 const TIMER_COMMAND: u16 = 0x43;
 const TIMER_GATE: u16 = 0x61;
+/// Ports that are the first domain's whatever others were granted.
+const FIRST_DOMAINS: [(u16, u16); 4] = [
+    (PCI_ADDRESS, PCI_DATA.1),
+    (CLOCK_INDEX, CLOCK_DATA),
+    (TIMER_COMMAND, TIMER_COMMAND),
+    (TIMER_GATE, TIMER_GATE),
+];
 /// Gate of channel 2 and speaker; the bits above them silence NMIs.
 const TIMER_GATE_BITS: u32 = 0x03;
 
@@ -144,10 +151,25 @@ pub fn user_may(vcpu: &Vcpu, port: u16, width: Width) -> bool {
 
 /// Whether the domain may use the ports that an access touches.
 fn port_access(domain: &Domain, port: u16, width: Width) -> bool {
-    let Some(kept) = KEPT.get().filter(|_| domain.privileged) else {
+    last_port(port, width).is_some_and(|last| has_ports(domain, port, last))
+}
+
+/// Whether the domain has all ports from `port` to `last`: the first domain those that the hypervisor does not keep,
+/// others what they were granted of them. What the hypervisor does in the first domain's name (configuration space, the
+/// board's clock, the timer) is for that one alone.
+pub fn has_ports(domain: &Domain, port: u16, last: u16) -> bool {
+    let Some(kept) = KEPT.get() else { return false };
+    if is_in(&kept.ports, port, last) {
         return false;
-    };
-    last_port(port, width).is_some_and(|last| !is_in(&kept.ports, port, last))
+    }
+    domain.privileged
+        || (!is_in(&FIRST_DOMAINS, port, last)
+            && domain
+                .settings
+                .access
+                .lock()
+                .ports
+                .contains(u64::from(port), u64::from(last)))
 }
 
 /// Reads a port in the domain's name.

@@ -46,15 +46,12 @@ pub struct DomainInterrupts {
 }
 
 impl DomainInterrupts {
-    /// None yet; an unprivileged domain has no numbers at all.
+    /// None yet; an unprivileged domain has no numbers at all before the first is mapped for it.
     pub fn new(privileged: bool) -> Self {
-        let count = if privileged {
-            lines::count() as usize
-        } else {
-            0
-        };
         let mut pirqs = Vec::new();
-        pirqs.resize(count, Pirq::Free);
+        if privileged {
+            pirqs.resize(lines::count() as usize, Pirq::Free);
+        }
         Self {
             pirqs: SpinLock::new(pirqs),
             end_page: RwLock::new(None),
@@ -62,6 +59,18 @@ impl DomainInterrupts {
             ends_unmask: AtomicBool::new(false),
             ports: PortBitmaps::new(),
         }
+    }
+
+    /// Makes room for as many numbers as there are lines. ENOMEM.
+    fn make_room(&self) -> Refused<()> {
+        let mut pirqs = self.pirqs.lock();
+        let more = (lines::count() as usize).saturating_sub(pirqs.len());
+        if pirqs.try_reserve_exact(more).is_err() {
+            return refuse(Errno::ENOMEM, "no memory for the domain's interrupts");
+        }
+        let count = pirqs.len() + more;
+        pirqs.resize(count, Pirq::Free);
+        Ok(())
     }
 
     /// The line of a number.
@@ -153,6 +162,7 @@ pub fn map_gsi(domain: &Domain, gsi: u32, wanted: Option<u32>) -> Refused<u32> {
             "interrupt 0 is the timer's, which no domain has",
         );
     }
+    domain.interrupts.make_room()?;
     place(
         &mut domain.interrupts.pirqs.lock(),
         gsi as u16,
@@ -173,6 +183,7 @@ pub struct Message {
 /// Maps a device's message (`MAP_PIRQ_TYPE_MSI` and its kin) and gives its number.
 pub fn map_message(domain: &Domain, message: Message, wanted: Option<u32>) -> Refused<u32> {
     let wire = Wire::find(message.function, message.entry)?;
+    domain.interrupts.make_room()?;
     let mut pirqs = domain.interrupts.pirqs.lock();
     let is_mapped = pirqs.iter().any(|pirq| match pirq {
         Pirq::Line(line) => is_message(*line, |of| of == wire.of()),
@@ -234,6 +245,12 @@ fn release(number: u16, domain: &Domain, pirq: u32) {
         } if owner == domain.id && own == pirq => line.unbind(),
         _ => {}
     });
+}
+
+/// Whether the domain has an interrupt by a number: a line of its own, or for the first domain a pin that it has not
+/// mapped yet.
+pub fn has(domain: &Domain, pirq: u32) -> bool {
+    domain.interrupts.line(pirq).is_some() || (domain.privileged && pirq < lines::pins())
 }
 
 /// Whether `pirq` may be bound to an event channel.

@@ -1,6 +1,6 @@
 //! Small operations of `domctl` on a domain's life: pausing, resuming after a suspend, its vCPUs, its limits, its name.
 
-use core::sync::atomic::Ordering::{AcqRel, Acquire};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
 use memory::Attempt;
 use vocabulary::{refuse, Errno, Refused};
@@ -54,6 +54,7 @@ pub fn unpause(request: &mut Request<'_>) -> Attempt<u64> {
     {
         return Ok(refuse(Errno::EINVAL, "the domain is not paused")?);
     }
+    request.domain.settings.has_run.store(true, Release);
     schedule::review_domain(&request.domain);
     Ok(0)
 }

@@ -1,0 +1,146 @@
+//! Where vCPUs run and where memory comes from: affinities of vCPUs and nodes.
+
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
+
+use memory::Attempt;
+use sched::CpuSet;
+use vocabulary::{refuse, Errno, Refused};
+use xen_abi::domctl::NodeAffinity;
+use xen_abi::domctl_vcpu::{
+    Getvcpuinfo, VcpuAffinity, XEN_VCPUAFFINITY_FORCE, XEN_VCPUAFFINITY_HARD, XEN_VCPUAFFINITY_SOFT,
+};
+use xen_abi::xen::XenctlBitmap;
+
+use super::Request;
+use crate::{bitmap, nodes, processors, schedule};
+
+/// Bytes of a set of processors.
+const SET_BYTES: usize = core::mem::size_of::<CpuSet>();
+/// Nodes that a domain's setting can name.
+const NODE_BYTES: usize = core::mem::size_of::<u64>();
+
+/// The processors that are in use.
+fn online() -> CpuSet {
+    let all = processors::online().iter();
+    all.map(|index| sched::CpuId(index as u32)).collect()
+}
+
+/// Those that can be named: from 0 to the highest in use.
+fn named() -> CpuSet {
+    let highest = processors::online().iter().last().unwrap_or(0);
+    CpuSet::first(highest as u32 + 1)
+}
+
+fn read(map: &XenctlBitmap) -> Refused<CpuSet> {
+    let mut bytes = [0; SET_BYTES];
+    bitmap::read(map, &mut bytes)?;
+    let mut words = [0; SET_BYTES / 8];
+    let (chunks, _) = bytes.as_chunks::<8>();
+    for (word, chunk) in words.iter_mut().zip(chunks) {
+        *word = u64::from_le_bytes(*chunk);
+    }
+    Ok(CpuSet::from_words(&words))
+}
+
+fn write(map: &XenctlBitmap, set: &CpuSet) -> Refused<()> {
+    let bytes = set.words().map(u64::to_le_bytes);
+    bitmap::write(map, bytes.as_flattened())
+}
+
+/// Checks what an affinity request names. EINVAL: neither of the two, or a map without an address.
+fn check(part: &VcpuAffinity) -> Refused<(bool, bool)> {
+    let hard = part.flags & XEN_VCPUAFFINITY_HARD != 0;
+    let soft = part.flags & XEN_VCPUAFFINITY_SOFT != 0;
+    let lacks = |wanted: bool, map: &XenctlBitmap| wanted && map.bitmap == 0;
+    if part.flags == 0 || lacks(hard, &part.cpumap_hard) || lacks(soft, &part.cpumap_soft) {
+        return refuse(
+            Errno::EINVAL,
+            "the request names no affinity, or one without a map",
+        );
+    }
+    Ok((hard, soft))
+}
+
+/// `XEN_DOMCTL_setvcpuaffinity`: the maps come back as what they amount to. EINVAL: no such vCPU, no map, or none of
+/// the processors is in use; EFAULT.
+pub fn set(request: &mut Request<'_>) -> Attempt<u64> {
+    let part: VcpuAffinity = request.part()?;
+    let vcpu = request.vcpu_of_domain(part.vcpu, Errno::EINVAL)?;
+    let (hard, soft) = check(&part)?;
+    if part.flags & XEN_VCPUAFFINITY_FORCE != 0 {
+        schedule::override_affinity(&vcpu, None)?;
+    }
+    let online = online();
+    // One after the other, as the interface has it: the second is seen against what the first became.
+    if hard {
+        let wanted = read(&part.cpumap_hard)?;
+        schedule::set_affinity(&vcpu, wanted, schedule::affinity(&vcpu).1)?;
+        write(&part.cpumap_hard, &wanted.and(&online))?;
+    }
+    if soft {
+        let wanted = read(&part.cpumap_soft)?;
+        let (hard, _) = schedule::affinity(&vcpu);
+        schedule::set_affinity(&vcpu, hard, wanted)?;
+        let effective = wanted.and(&online).and(&hard);
+        write(&part.cpumap_soft, &effective)?;
+    }
+    Ok(0)
+}
+
+/// `XEN_DOMCTL_getvcpuaffinity`: as they were set. EINVAL: no such vCPU, or no map; EFAULT.
+pub fn get(request: &mut Request<'_>) -> Attempt<u64> {
+    let part: VcpuAffinity = request.part()?;
+    let vcpu = request.vcpu_of_domain(part.vcpu, Errno::EINVAL)?;
+    let (hard, soft) = check(&part)?;
+    let (hard_set, soft_set) = schedule::affinity(&vcpu);
+    let named = named();
+    if hard {
+        write(&part.cpumap_hard, &hard_set.and(&named))?;
+    }
+    if soft {
+        write(&part.cpumap_soft, &soft_set.and(&named))?;
+    }
+    Ok(0)
+}
+
+/// `XEN_DOMCTL_setnodeaffinity`. EINVAL: none of the nodes is there; EFAULT.
+pub fn set_nodes(request: &mut Request<'_>) -> Attempt<u64> {
+    let NodeAffinity { nodemap } = request.part()?;
+    let mut bytes = [0; NODE_BYTES];
+    bitmap::read(&nodemap, &mut bytes)?;
+    let wanted = u64::from_le_bytes(bytes);
+    if wanted & all_nodes() == 0 {
+        return Ok(refuse(Errno::EINVAL, "none of the nodes is there")?);
+    }
+    request.domain.settings.nodes.store(wanted, Relaxed);
+    Ok(0)
+}
+
+/// `XEN_DOMCTL_getnodeaffinity`. EFAULT.
+pub fn get_nodes(request: &mut Request<'_>) -> Attempt<u64> {
+    let NodeAffinity { nodemap } = request.part()?;
+    let nodes = request.domain.settings.nodes.load(Relaxed) & all_nodes();
+    bitmap::write(&nodemap, &nodes.to_le_bytes())?;
+    Ok(0)
+}
+
+/// The machine's nodes, a bit each.
+fn all_nodes() -> u64 {
+    u64::MAX
+        .checked_shl(nodes::count())
+        .map_or(u64::MAX, |above| !above)
+}
+
+/// `XEN_DOMCTL_getvcpuinfo`. EINVAL: no such vCPU.
+pub fn info(request: &mut Request<'_>) -> Attempt<u64> {
+    let mut part: Getvcpuinfo = request.part()?;
+    let vcpu = request.vcpu_of_domain(part.vcpu, Errno::EINVAL)?;
+    let [ran, ..] = schedule::runstate(&vcpu).time;
+    part.online = u8::from(vcpu.is_up.load(Acquire));
+    part.blocked = u8::from(vcpu.is_blocked.load(Acquire));
+    part.running = u8::from(vcpu.is_running.load(Acquire));
+    part.cpu_time = ran;
+    part.cpu = vcpu.processor.load(Acquire);
+    request.answer(&part)?;
+    Ok(0)
+}
