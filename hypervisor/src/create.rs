@@ -61,6 +61,7 @@ impl Domain {
             shutdown_told: AtomicBool::new(false),
             memory_map: SpinLock::new(Vec::new()),
             cpuid: crate::cpuid::DomainPolicy::new(),
+            output: SpinLock::new(conring::GuestLine::new()),
             settings: crate::settings::Settings::new(),
         }))
     }

@@ -8,6 +8,7 @@ use core::sync::atomic::{
 };
 
 use allocator::Claim;
+use conring::GuestLine;
 use events::EventTable;
 use hw::sync::SpinLock;
 use hw::tlb::CpuSet;
@@ -88,6 +89,8 @@ pub struct Domain {
     pub memory_map: SpinLock<Vec<E820Entry>, { levels::VCPU }>,
     /// What CPUID tells it.
     pub cpuid: crate::cpuid::DomainPolicy,
+    /// The line of console output that it has begun.
+    pub output: SpinLock<GuestLine, { levels::VCPU }>,
     /// What else the toolstack set.
     pub settings: crate::settings::Settings,
 }

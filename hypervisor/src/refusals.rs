@@ -1,5 +1,6 @@
 //! Why guests were refused: the last refusals in a ring, and a line in the log at the debug level.
 
+use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use hw::registers::Registers;
@@ -26,6 +27,45 @@ pub struct Entry {
     pub arguments: [u64; 3],
     /// The answer and its reason.
     pub refusal: Refusal,
+}
+
+/// What was asked for, as the log shows it: the call and its first arguments.
+struct Asked(u64, [u64; 3]);
+
+/// Calls whose operation is not their first argument but lies in the caller's memory.
+const INDIRECT: [&str; 6] = [
+    "mmu_update",
+    "mmuext_op",
+    "platform_op",
+    "sysctl",
+    "domctl",
+    "mca",
+];
+
+impl fmt::Display for Asked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(call, [first, second, third]) = *self;
+        let row = u32::try_from(call).ok().and_then(calls::hypercall);
+        let Some(row) = row else {
+            return write!(formatter, "emulated write at {first:#x}");
+        };
+        let mut operations = row.operations.iter();
+        let operation = operations
+            .find(|operation| u64::from(operation.number) == first & 0xffff_ffff)
+            .filter(|_| !INDIRECT.contains(&row.name));
+        match operation {
+            Some(operation) => write!(
+                formatter,
+                "{}({}, {second:#x}, {third:#x})",
+                row.name, operation.name
+            ),
+            None => write!(
+                formatter,
+                "{}({first:#x}, {second:#x}, {third:#x})",
+                row.name
+            ),
+        }
+    }
 }
 
 /// `call` of a refused emulated instruction.
@@ -86,11 +126,11 @@ pub fn note(vcpu: &Vcpu, call: u64, arguments: &Arguments, refusal: Refusal) {
     }) {
         return;
     }
-    let name = calls::hypercall(call as u32).map_or("hypercall", |row| row.name);
     crate::guest_log!(
         Debug,
-        "d{domain}v{}: {name}({first:#x}, {second:#x}, {third:#x}) refused: {refusal}",
-        vcpu.id
+        "d{domain}v{}: {} refused: {refusal}",
+        vcpu.id,
+        Asked(call, [first, second, third])
     );
 }
 
@@ -141,12 +181,12 @@ pub fn show() {
     };
     let (newer, older) = entries.split_at(next.min(KEPT));
     for entry in older.iter().chain(newer).flatten() {
-        let [first, second, third] = entry.arguments;
-        let name =
-            calls::hypercall(entry.call as u32).map_or("emulated instruction", |row| row.name);
         crate::console::print(format_args!(
-            "(XEN) d{}v{}: {name}({first:#x}, {second:#x}, {third:#x}): {}\n",
-            entry.domain, entry.vcpu, entry.refusal
+            "(XEN) d{}v{}: {}: {}\n",
+            entry.domain,
+            entry.vcpu,
+            Asked(entry.call, entry.arguments),
+            entry.refusal
         ));
     }
 }
