@@ -7,6 +7,14 @@ use crate::toolchain::Toolchain;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
+/// Names an image to boot instead of building one: for quick rounds with a build of one's own.
+const IMAGE_VARIABLE: &str = "XENOLITH_IMAGE";
+
+/// The image that stands in for one we would build.
+pub fn given() -> Option<PathBuf> {
+    std::env::var_os(IMAGE_VARIABLE).map(PathBuf::from)
+}
+
 /// How the image is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {

@@ -16,9 +16,6 @@ use screen::Screen;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Names an image to show instead of building one.
-const IMAGE_VARIABLE: &str = "XENOLITH_IMAGE";
-
 const PROCESSORS: u32 = 2;
 const MEMORY: u32 = 3072;
 
@@ -85,8 +82,8 @@ fn hypervisor(places: &Places, screen: &mut Screen, reference: bool) -> Result<H
         screen.done("xen-hypervisor-4.17-amd64");
         return Ok(xen);
     }
-    if let Some(image) = std::env::var_os(IMAGE_VARIABLE) {
-        return Ok(Hypervisor::Xenolith(image.into()));
+    if let Some(image) = build::given() {
+        return Ok(Hypervisor::Xenolith(image));
     }
     screen.step("Building the hypervisor from its Rust sources");
     let image = build::image(places, Profile::Release)?;

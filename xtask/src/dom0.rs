@@ -70,6 +70,12 @@ impl Dom0 {
 
     /// The same with Debian's toolstack on a disk, and with guests to create.
     pub fn with_toolstack(places: &Places) -> Result<Self> {
+        Self::with_files(places, "toolstack", &[])
+    }
+
+    /// The same with more files, each a path below `/opt/xenolith` and where it is copied from;
+    /// `name` tells this initramfs from others.
+    pub fn with_files(places: &Places, name: &str, files: &[(&str, &Path)]) -> Result<Self> {
         let kernel = Kernel::from_debian(places, "amd64")?;
         let mut archive = start(places, &kernel)?;
         for (name, flavour) in guests::FLAVOURS {
@@ -81,8 +87,11 @@ impl Dom0 {
         }
         let scripts = places.root.join("xtask/dom0/toolstack");
         add_folder(&mut archive, "toolstack", &scripts, 0o755)?;
+        for (inside, path) in files {
+            archive.program(&format!("toolstack/{inside}"), path)?;
+        }
         let disk = toolstack::disk(places)?;
-        Self::stored(places, kernel, archive, "toolstack.cpio", Some(disk))
+        Self::stored(places, kernel, archive, &format!("{name}.cpio"), Some(disk))
     }
 
     fn stored(

@@ -48,6 +48,8 @@ pub fn prepare(mut arguments: Arguments) -> Result<Prepared> {
     debian::install(debian::EMULATOR)?;
     let (hypervisor, image) = if xen {
         (Hypervisor::debian_xen(&places)?, None)
+    } else if let Some(image) = build::given() {
+        (Hypervisor::Xenolith(image), None)
     } else {
         let image = build::image(&places, profile)?;
         (Hypervisor::Xenolith(image.elf.clone()), Some(image))

@@ -14,6 +14,7 @@ mod loaders;
 mod power;
 mod suite;
 mod terminal;
+mod toolstack;
 
 use crate::arguments::Arguments;
 use crate::debian;
@@ -55,6 +56,8 @@ fn every_job(context: &Context) -> Vec<Job> {
     if !context.reference {
         jobs.extend(host::jobs(context));
     }
+    // The longest boots first, so that none of them is alone at the end.
+    jobs.extend(toolstack::jobs(context));
     jobs.extend(suite::jobs(context));
     jobs.extend(boots::jobs());
     jobs.extend(power::jobs(context));

@@ -10,6 +10,9 @@ const GREEN: &str = "\x1b[32m";
 const RED: &str = "\x1b[31m";
 const PLAIN: &str = "\x1b[0m";
 
+/// Longer lines are cut: what is shown fits a usual terminal.
+const WIDTH: usize = 92;
+
 /// A step that has begun.
 struct Step {
     what: String,
@@ -58,7 +61,8 @@ impl Screen {
 
     /// A line that something printed.
     pub fn output(&self, text: &str) {
-        self.line(&format!("             {}", self.in_colour(DIM, text)));
+        let text: String = text.chars().take(WIDTH).collect();
+        self.line(&format!("             {}", self.in_colour(DIM, &text)));
     }
 
     /// The step is over, and this came of it.

@@ -10,9 +10,6 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// Names an image to test instead of building one: for quick rounds with a build of one's own.
-const IMAGE_VARIABLE: &str = "XENOLITH_IMAGE";
-
 /// How long a boot to dom0's scenario may take on a busy machine.
 pub const BOOT: Duration = Duration::from_secs(200);
 
@@ -28,6 +25,7 @@ pub struct Context {
     release: Once<Hypervisor>,
     checked: Once<Hypervisor>,
     dom0: Once<Dom0>,
+    toolstack: Once<Dom0>,
 }
 
 impl Context {
@@ -40,6 +38,7 @@ impl Context {
             release: OnceLock::new(),
             checked: OnceLock::new(),
             dom0: OnceLock::new(),
+            toolstack: OnceLock::new(),
         })
     }
 
@@ -53,8 +52,8 @@ impl Context {
         if self.reference {
             return self.xen();
         }
-        if let Some(image) = std::env::var_os(IMAGE_VARIABLE) {
-            return Ok(Hypervisor::Xenolith(image.into()));
+        if let Some(image) = build::given() {
+            return Ok(Hypervisor::Xenolith(image));
         }
         let (place, profile) = match profile {
             Profile::Release => (&self.release, Profile::Release),
@@ -70,6 +69,11 @@ impl Context {
     /// Debian's kernel and our initramfs.
     pub fn dom0(&self) -> Result<&Dom0> {
         once(&self.dom0, || Dom0::assemble(&self.places))
+    }
+
+    /// The same with Debian's toolstack.
+    pub fn toolstack(&self) -> Result<&Dom0> {
+        once(&self.toolstack, || Dom0::with_toolstack(&self.places))
     }
 
     /// A machine that boots dom0 into a scenario on what is tested.

@@ -1,0 +1,157 @@
+//! What an administrator does with Debian's toolstack, one boot for each file of cases in
+//! `xtask/dom0/toolstack/cases/`, one test a case.
+
+use super::context::{Context, BOOT};
+use super::jobs::{Job, Report};
+use crate::build::Profile;
+use crate::machine::Machine;
+use anyhow::{bail, Context as _, Result};
+use std::time::{Duration, Instant};
+
+/// A file of cases and the machine it wants.
+struct Group {
+    /// The file's name.
+    file: &'static str,
+    processors: u32,
+    memory: u32,
+    /// More words for dom0's kernel.
+    kernel_words: &'static str,
+    /// Whether only `--all` runs it.
+    tail: bool,
+}
+
+const fn group(file: &'static str, processors: u32, memory: u32) -> Group {
+    Group {
+        file,
+        processors,
+        memory,
+        kernel_words: "",
+        tail: false,
+    }
+}
+
+const GROUPS: &[Group] = &[group("commands", 2, 3072)];
+
+/// A job for each file.
+pub fn jobs(_context: &Context) -> Vec<Job> {
+    GROUPS
+        .iter()
+        .map(|group| {
+            let name = format!("toolstack/{}", group.file);
+            Job::many(name, true, |context, report| {
+                let hypervisor = context.hypervisor(Profile::Release)?;
+                let machine = Machine::with_toolstack(&hypervisor, context.toolstack()?, "cases")
+                    .processors(group.processors)
+                    .memory(group.memory)
+                    .kernel_words(group.kernel_words);
+                run_cases(context, report, "toolstack", machine, group.file)
+            })
+            .tail_unless(!group.tail)
+        })
+        .collect()
+}
+
+/// Boots a machine into the cases of a file and reports each as `PREFIX/FILE/NAME`.
+///
+/// A machine that dies or falls silent fails the case that ran and those that did not.
+pub fn run_cases(
+    context: &Context,
+    report: &Report,
+    prefix: &str,
+    machine: Machine,
+    file: &str,
+) -> Result<()> {
+    let path = context
+        .places
+        .root
+        .join("xtask/dom0/toolstack/cases")
+        .join(file);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let limit = limit(&text);
+    let mut left = names(&text);
+    if left.is_empty() {
+        bail!("{} has no cases", path.display());
+    }
+    let test = format!("{prefix}/{file}");
+    let log = context.log(&test)?;
+    let machine = machine.kernel_words(&format!("cases={file}"));
+    let mut emulator = context.start(&test, &machine)?;
+    let mut running = None;
+    let mut begun = Instant::now();
+    let verdict = |name: &str, took, result: Result<(), String>| {
+        let result = result.map_err(|why| format!("{why} [{}]", log.display()));
+        report.result(&format!("{test}/{}", name.replace('_', " ")), took, result);
+    };
+    loop {
+        let wait = if running.is_some() { limit } else { BOOT };
+        let line = match emulator.wait_for(MARKS, wait) {
+            Ok(line) => line.text,
+            Err(error) => {
+                break fail_rest(&left, running.as_deref(), &format!("{error:#}"), &verdict)
+            }
+        };
+        if let Some((_, name)) = line.split_once("RUN ") {
+            running = Some(name.trim().to_owned());
+            begun = Instant::now();
+        } else if let Some((_, rest)) = line.split_once("CASE ") {
+            let (name, result) = rest.split_once(' ').unwrap_or((rest, ""));
+            let result = match result.trim() {
+                "ok" => Ok(()),
+                why => Err(why.trim_start_matches("FAIL: ").to_owned()),
+            };
+            verdict(name, Some(begun.elapsed()), result);
+            left.retain(|other| other != name);
+        } else {
+            break fail_rest(&left, None, line.trim(), &verdict);
+        }
+    }
+    Ok(())
+}
+
+/// What the console says about cases, and what means that no more will come.
+const MARKS: &[&str] = &[
+    "RUN ",
+    "CASE ",
+    "CASES done",
+    "dom0: failed",
+    "(XEN) Panic on CPU",
+    "(XEN) Xenolith panic",
+];
+
+/// Reports those that have not been: the one that ran with the reason, the others as not run.
+fn fail_rest(
+    left: &[String],
+    running: Option<&str>,
+    why: &str,
+    verdict: &dyn Fn(&str, Option<Duration>, Result<(), String>),
+) {
+    for name in left {
+        if running == Some(name.as_str()) {
+            verdict(name, None, Err(why.to_owned()));
+        } else {
+            verdict(name, None, Err(format!("not run: {why}")));
+        }
+    }
+}
+
+/// The names of a file's cases, as `run-cases` in dom0 finds them.
+fn names(text: &str) -> Vec<String> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("case_")?.strip_suffix("() {"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The time that one case has: twice what dom0 gives it, which then says so itself.
+fn limit(text: &str) -> Duration {
+    let seconds = text
+        .lines()
+        .find_map(|line| line.strip_prefix("#! limit="))
+        .and_then(|number| number.trim().parse().ok())
+        .unwrap_or(90);
+    Duration::from_secs(seconds * 2 + 30)
+}
+
+#[cfg(test)]
+mod tests;
