@@ -36,9 +36,9 @@ operations! {
 
     /// Operations of `hypfs_op` that are done.
     HypfsOp in hypfs {
-        Missing GetVersion = XEN_HYPFS_OP_get_version;
-        Missing Read = XEN_HYPFS_OP_read;
-        Missing WriteContents = XEN_HYPFS_OP_write_contents;
+        Done GetVersion = XEN_HYPFS_OP_get_version;
+        Done Read = XEN_HYPFS_OP_read;
+        Done WriteContents = XEN_HYPFS_OP_write_contents;
     }
 
     /// Operations of `argo_op` that are done.

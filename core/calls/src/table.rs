@@ -50,7 +50,7 @@ macro_rules! with_hypercalls {
             39 Refused argo_op: ArgoOp, "off by default in Xen too";
             40 Refused xenpmu_op: XenpmuOp, "guests' performance counters are off, as without `vpmu` in Xen";
             41 Missing dm_op: DeviceModelOp;
-            42 Missing hypfs_op: HypfsOp;
+            42 Done hypfs_op: HypfsOp;
             48 Done mca: MachineCheckOp;
             49 Refused arch_1, "Xen's continuation of a domctl, not for guests";
             50 Refused arch_2, "no meaning on x86";

@@ -53,11 +53,29 @@ impl LevelPair {
         limited: LogLevel::Warning,
     };
 
-    /// `level` or `level/level`.
-    pub(crate) fn from_value(value: &str) -> Option<Self> {
+    /// Reads `level` or `level/level`, as `loglvl=` has it. `None` where it is neither.
+    pub fn from_value(value: &str) -> Option<Self> {
         let (always, limited) = value.split_once('/').unwrap_or((value, value));
         let always = LogLevel::from_word(always)?;
         let limited = LogLevel::from_word(limited)?.max(always);
         Some(Self { always, limited })
+    }
+}
+
+impl core::fmt::Display for LogLevel {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str(match self {
+            Self::None => "none",
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+            Self::Debug => "all",
+        })
+    }
+}
+
+impl core::fmt::Display for LevelPair {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(formatter, "{}/{}", self.always, self.limited)
     }
 }

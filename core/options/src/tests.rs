@@ -212,6 +212,11 @@ fn log_levels() {
     );
     // The second is never below the first.
     let levels = clean("guest_loglvl=info/none").guest_log_level;
+    assert_eq!(levels.to_string(), "info/info");
+    assert_eq!(
+        LevelPair::from_value("none/all").map(|pair| pair.to_string()),
+        Some("none/all".into())
+    );
     assert_eq!(levels.limited, LogLevel::Info);
     assert_eq!(
         said("loglvl=loud"),

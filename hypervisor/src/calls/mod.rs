@@ -9,6 +9,7 @@ pub mod fpu_taskswitch;
 pub mod get_debugreg;
 pub mod grant_table_op;
 pub mod grants;
+pub mod hypfs_op;
 pub mod iret;
 pub mod mca;
 pub mod memory;

@@ -11,7 +11,15 @@ use crate::vcpu::Vcpu;
 use crate::{boot, guest};
 
 /// 4.17, the interface's version.
-const VERSION: u64 = 4 << 16 | 17;
+pub const VERSION: u64 = 4 << 16 | 17;
+/// What stands behind it.
+pub const EXTRA: &[u8] = b".7-xenolith";
+/// The state of the sources: there is none that all builds know.
+pub const CHANGESET: &[u8] = b"xenolith";
+/// The compiler.
+pub const COMPILER: &[u8] = b"rustc";
+/// Who compiled it.
+pub const COMPILED_BY: &[u8] = b"xenolith";
 /// What tools look for to know what kinds of guest can be run.
 const CAPABILITIES: &[u8] = b"xen-3.0-x86_64 ";
 
@@ -28,10 +36,10 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
 fn other(vcpu: &Vcpu, what: u32, to: u64) -> Answer {
     match VersionOp::from_number(what).map_err(Refusal::from)? {
         VersionOp::Version => return Ok(VERSION),
-        VersionOp::Extraversion => text::<16>(to, b".7-xenolith")?,
+        VersionOp::Extraversion => text::<16>(to, EXTRA)?,
         VersionOp::CompileInfo => compile_info(to)?,
         VersionOp::Capabilities => text::<1024>(to, CAPABILITIES)?,
-        VersionOp::Changeset => text::<64>(to, b"xenolith")?,
+        VersionOp::Changeset => text::<64>(to, CHANGESET)?,
         VersionOp::PlatformParameters => {
             let virt_start = vocabulary::VirtAddr::HYPERVISOR_START.0;
             guest::write(to, &PlatformParameters { virt_start })?;
@@ -57,8 +65,8 @@ fn text<const SIZE: usize>(to: u64, words: &[u8]) -> Refused<()> {
 fn compile_info(to: u64) -> Refused<()> {
     let mut info = CompileInfo::new_zeroed();
     let fields: [(&mut [u8], &[u8]); 4] = [
-        (&mut info.compiler, b"rustc"),
-        (&mut info.compile_by, b"xenolith"),
+        (&mut info.compiler, COMPILER),
+        (&mut info.compile_by, COMPILED_BY),
         (&mut info.compile_domain, b""),
         (&mut info.compile_date, b""),
     ];

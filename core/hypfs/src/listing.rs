@@ -1,0 +1,90 @@
+//! Entries as the interface writes them down (public `hypfs.h`).
+
+use alloc::vec::Vec;
+
+use xen_abi::hypfs::{
+    DirEntry, XEN_HYPFS_ENC_PLAIN, XEN_HYPFS_TYPE_BOOL, XEN_HYPFS_TYPE_DIR, XEN_HYPFS_TYPE_STRING,
+    XEN_HYPFS_TYPE_UINT,
+};
+use zerocopy::IntoBytes;
+
+use crate::{Node, Value};
+
+/// What reading an entry answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What the entry is.
+    pub entry: DirEntry,
+    /// What it holds.
+    pub content: Vec<u8>,
+}
+
+/// Bytes of a name in a listing are a multiple of this, the zero at its end counted.
+const NAME_STEP: usize = 4;
+
+/// Describes an entry whose leaves have the values that `value` tells. A directory holds, for each of its entries,
+/// what it is, the distance to the next (0 for the last), and its name.
+pub fn describe<L: Copy>(node: &Node<L>, value: &impl Fn(L) -> Value) -> Answer {
+    match node {
+        Node::Leaf(leaf, most) => of_value(&value(*leaf), *most),
+        Node::Directory(entries) => {
+            let mut content = Vec::new();
+            let mut last = 0;
+            for (name, child) in *entries {
+                last = content.len();
+                list(name, &describe(child, value).entry, &mut content);
+            }
+            end_list(&mut content, last);
+            Answer {
+                entry: entry(XEN_HYPFS_TYPE_DIR, content.len(), 0),
+                content,
+            }
+        }
+    }
+}
+
+fn of_value(value: &Value, most: u32) -> Answer {
+    let (kind, content) = match value {
+        Value::Text(text) => {
+            let mut bytes = Vec::from(text.as_bytes());
+            bytes.push(0);
+            (XEN_HYPFS_TYPE_STRING, bytes)
+        }
+        Value::Number(number) => (XEN_HYPFS_TYPE_UINT, Vec::from(number.to_le_bytes())),
+        Value::Flag(flag) => (XEN_HYPFS_TYPE_BOOL, Vec::from([u8::from(*flag)])),
+    };
+    Answer {
+        entry: entry(kind, content.len(), most),
+        content,
+    }
+}
+
+fn entry(kind: u8, length: usize, most: u32) -> DirEntry {
+    DirEntry {
+        kind,
+        encoding: XEN_HYPFS_ENC_PLAIN,
+        pad: 0,
+        content_len: length as u32,
+        max_write_len: most,
+    }
+}
+
+/// Where the distance to the next entry stands.
+const DISTANCE: usize = size_of::<DirEntry>();
+
+fn list(name: &str, entry: &DirEntry, to: &mut Vec<u8>) {
+    let room = (name.len() + 1).next_multiple_of(NAME_STEP);
+    let distance = (DISTANCE + size_of::<u16>() + room) as u16;
+    to.extend_from_slice(entry.as_bytes());
+    to.extend_from_slice(&distance.to_le_bytes());
+    to.extend_from_slice(name.as_bytes());
+    to.resize(to.len() + room - name.len(), 0);
+}
+
+/// The last entry, which begins at `last`, has none after it.
+fn end_list(list: &mut [u8], last: usize) {
+    let distance = list.get_mut(last + DISTANCE..last + DISTANCE + size_of::<u16>());
+    if let Some(distance) = distance {
+        distance.fill(0);
+    }
+}
