@@ -14,8 +14,8 @@ use std::process::Command;
 /// Debian's flavours of the kernel that guests run, and what our files call them.
 pub const FLAVOURS: &[(&str, &str)] = &[("cloud", "cloud-amd64"), ("stock", "amd64")];
 
-/// The front ends, which Debian builds as modules.
-const FRONT_ENDS: &[&str] = &["xen-blkfront", "xen-netfront"];
+/// The front ends, which Debian builds as modules, and the hypervisor's watchdog.
+const MODULES: &[&str] = &["xen-blkfront", "xen-netfront", "xen_wdt"];
 
 /// What one flavour of guest boots from.
 pub struct Guest {
@@ -38,7 +38,7 @@ impl Guest {
         }
         archive.character_device("dev/console", 5, 1);
         busybox::add(places, &mut archive)?;
-        for path in kernel.closure(FRONT_ENDS)? {
+        for path in kernel.closure(MODULES)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             archive.file(&format!("modules/{name}"), 0o644, &std::fs::read(&path)?);
         }
