@@ -23,6 +23,9 @@ static MAXIMUM: Once<Policy> = Once::new();
 /// CR4.OSXSAVE.
 const OSXSAVE: u64 = 1 << 18;
 
+/// How often a new domain was made, restores included.
+const FIRST_INCARNATION: u32 = 1;
+
 /// A policy of the machine, as the toolstack asks for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MachinePolicy {
@@ -50,7 +53,7 @@ impl DomainPolicy {
         Self(SpinLock::new(Own {
             policy: None,
             mode: TscMode::Default,
-            incarnation: 0,
+            incarnation: FIRST_INCARNATION,
         }))
     }
 
@@ -85,6 +88,10 @@ fn platform(mode: TscMode, incarnation: u32) -> Platform {
 }
 
 fn make(kind: GuestKind) -> Policy {
+    let incarnation = match kind {
+        GuestKind::HardwareDomain => 0,
+        GuestKind::Domain | GuestKind::Maximum => FIRST_INCARNATION,
+    };
     Policy::new(
         host,
         &Offer {
@@ -92,7 +99,7 @@ fn make(kind: GuestKind) -> Policy {
             xcr0: hw::fpu::enabled(),
             speculation_msrs: false,
             fsgsbase: hw::cpu::cpuid(7, 0)[1] & 1 != 0,
-            platform: platform(TscMode::Default, 0),
+            platform: platform(TscMode::Default, incarnation),
         },
     )
 }
@@ -192,7 +199,7 @@ pub fn change(
     Ok(())
 }
 
-/// Says how the domain reads the time-stamp counter. It is never trapped for the hypervisor's sake: it runs at one rate,
+/// Says how the domain reads the time-stamp counter; it was made `incarnation` times before. It is never trapped for the hypervisor's sake: it runs at one rate,
 /// or the guest's clock is told of each change. EINVAL for a mode that is none.
 pub fn set_time_stamps(domain: &Domain, mode: u32, incarnation: u32) -> Refused<()> {
     let mode = match mode {
@@ -206,6 +213,7 @@ pub fn set_time_stamps(domain: &Domain, mode: u32, incarnation: u32) -> Refused<
             )
         }
     };
+    let incarnation = incarnation.wrapping_add(FIRST_INCARNATION);
     let mut policy = with_policy(domain, Policy::clone);
     policy.set_platform(&platform(mode, incarnation));
     let mut own = domain.cpuid.0.lock();

@@ -56,6 +56,13 @@ pub fn sent(domain: &Domain, sent: Sent<'_>) {
     }
 }
 
+/// Sends an event of the domain's as if it had done so itself; a port that cannot be sent is ignored.
+pub fn send_in_name_of(domain: &Domain, port: Port) {
+    if let Ok(effects) = domain.events.send(&Info(domain), port) {
+        sent(domain, effects);
+    }
+}
+
 /// Raises a virtual interrupt of a vCPU.
 pub fn raise_virq(domain: &Domain, virq: u32, vcpu: VcpuId) {
     carry_out(domain, domain.events.raise_virq(&Info(domain), virq, vcpu));

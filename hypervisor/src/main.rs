@@ -61,6 +61,7 @@ mod traps;
 mod vcpu;
 mod vcpu_time;
 mod vcpus;
+mod virtual_nodes;
 mod watchdog;
 mod work;
 

@@ -1,13 +1,13 @@
 //! Non-maskable interrupts of guests.
 
-use core::sync::atomic::Ordering::{AcqRel, Relaxed};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use hw::percpu::PerCpu;
 use hw::registers::Registers;
 
 use crate::inject::{self, Target};
 use crate::vcpu::Vcpu;
-use crate::work;
+use crate::{schedule, work};
 
 /// Looks after an `iret` whether an NMI waits.
 #[inline]
@@ -29,6 +29,16 @@ fn handler(vcpu: &Vcpu) -> Option<Target> {
             masks_events: true,
         })
     })
+}
+
+/// Has an NMI wait for the vCPU, wherever it is.
+pub fn send(vcpu: &Vcpu) {
+    if !vcpu.nmi_pending.swap(true, AcqRel) {
+        if vcpu.is_running.load(Acquire) {
+            work::raise_on(vcpu.processor.load(Relaxed) as usize, work::NMI);
+        }
+        schedule::wake(vcpu);
+    }
 }
 
 /// Delivers a waiting NMI to the vCPU, which runs here, where it has a handler.

@@ -9,11 +9,11 @@ use firmware::acpi::Fadt;
 use hw::{console as raw, cpu};
 use options::RebootMethod;
 use spin::Once;
-use vocabulary::{refuse, Errno, Refused};
+use vocabulary::{refuse, Errno, Port, Refused};
 
 use crate::console::print;
 use crate::domain::Domain;
-use crate::{boot, clock, console, processors, schedule};
+use crate::{boot, clock, console, events, processors, schedule};
 
 /// Why a domain shut down (public `sched.h`).
 mod reason {
@@ -131,7 +131,12 @@ pub fn complete_shutdown(domain: &Domain) {
         return;
     }
     if !domain.shutdown_told.swap(true, AcqRel) {
-        crate::teardown::tell_control();
+        let port = domain.settings.suspend_port.load(Acquire);
+        if domain.shutdown_code.load(Acquire) == reason::SUSPEND && port != 0 {
+            events::send_in_name_of(domain, Port(port));
+        } else {
+            crate::teardown::tell_control();
+        }
     }
 }
 

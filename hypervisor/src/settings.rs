@@ -1,15 +1,14 @@
 //! What the toolstack set for a domain that is not part of any other subject: grants of devices, share of processor time,
 //! nodes, time of day, virtual nodes.
 
-use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU32, AtomicU64};
 
 use hw::sync::SpinLock;
 use ranges::RangeSet;
 use sched::DEFAULT_WEIGHT;
-use xen_abi::memory::Vmemrange;
 
 use crate::levels;
+use crate::virtual_nodes::VirtualNodes;
 
 /// A domain's settings.
 pub struct Settings {
@@ -25,8 +24,8 @@ pub struct Settings {
     pub cap: AtomicU16,
     /// The toolstack let it run: what it is built of is settled.
     pub has_run: AtomicBool,
-    /// A debugger is attached: a crash pauses it instead.
-    pub is_debugged: AtomicBool,
+    /// Its own event channel that is sent when it suspends; 0 for none.
+    pub suspend_port: AtomicU32,
     /// Its virtual nodes; `None` for one that it is not told of.
     pub virtual_nodes: SpinLock<Option<VirtualNodes>, { levels::VCPU }>,
 }
@@ -41,7 +40,7 @@ impl Settings {
             weight: AtomicU16::new(DEFAULT_WEIGHT),
             cap: AtomicU16::new(0),
             has_run: AtomicBool::new(false),
-            is_debugged: AtomicBool::new(false),
+            suspend_port: AtomicU32::new(0),
             virtual_nodes: SpinLock::new(None),
         }
     }
@@ -72,19 +71,4 @@ impl Access {
             interrupts: RangeSet::new(),
         }
     }
-}
-
-/// Virtual nodes as the toolstack described them (`XEN_DOMCTL_setvnumainfo`) and the guest reads them
-/// (`XENMEM_get_vnumainfo`).
-pub struct VirtualNodes {
-    /// How many.
-    pub count: u32,
-    /// Squared distances, `count` a row.
-    pub distances: Vec<u32>,
-    /// Each vCPU's node.
-    pub of_vcpus: Vec<u32>,
-    /// The machine's node of each.
-    pub machine_nodes: Vec<u32>,
-    /// Which memory is whose.
-    pub memory: Vec<Vmemrange>,
 }

@@ -28,7 +28,7 @@ operations! {
         Done AddToPhysmapBatch = XENMEM_add_to_physmap_batch, "answers EACCES: only translated domains have a map";
         Done ClaimPages = XENMEM_claim_pages;
         Missing MachphysCompatMfnList = XENMEM_machphys_compat_mfn_list, "with 32-bit guests";
-        Done GetVnumainfo = XENMEM_get_vnumainfo, "answers EOPNOTSUPP: no domain has virtual nodes";
+        Done GetVnumainfo = XENMEM_get_vnumainfo;
         Done ReservedDeviceMemoryMap = XENMEM_reserved_device_memory_map, "without an I/O MMU nothing is reserved: no entries";
         Done AcquireResource = XENMEM_acquire_resource => ResourceType;
     }

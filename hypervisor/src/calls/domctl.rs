@@ -4,7 +4,9 @@ pub mod affinity;
 pub mod contexts;
 pub mod create;
 pub mod destroy;
+pub mod devices;
 pub mod held;
+pub mod hvm;
 pub mod info;
 pub mod lifecycle;
 pub mod pages;
@@ -13,13 +15,15 @@ pub mod policy;
 pub mod request;
 pub mod scheduling;
 pub mod time;
+pub mod watching;
 
 use calls::DomctlOp;
 use hw::sync::SpinLock;
 use memory::Stop;
 use vocabulary::{DomainId, Errno, Refusal};
 use xen_abi::domctl::{
-    Domctl, XEN_DOMCTL_createdomain, XEN_DOMCTL_getdomaininfo, XEN_DOMCTL_INTERFACE_VERSION,
+    Domctl, XEN_DOMCTL_createdomain, XEN_DOMCTL_getdomaininfo, XEN_DOMCTL_test_assign_device,
+    XEN_DOMCTL_INTERFACE_VERSION,
 };
 
 use crate::hypercall::{refuse, Answer, Arguments, Caller};
@@ -41,10 +45,12 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             "the caller was made for another version of the interface",
         );
     }
-    let needs_domain = !matches!(
-        frame.cmd,
-        XEN_DOMCTL_createdomain | XEN_DOMCTL_getdomaininfo
-    );
+    let needs_domain = ![
+        XEN_DOMCTL_createdomain,
+        XEN_DOMCTL_getdomaininfo,
+        XEN_DOMCTL_test_assign_device,
+    ]
+    .contains(&frame.cmd);
     let domain = domains::find(DomainId(frame.domain));
     if domain.is_none() && needs_domain {
         return refuse(Errno::ESRCH, "there is no such domain");
@@ -66,13 +72,14 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             let vcpu = caller.vcpu;
             let mut request = Request {
                 vcpu,
-                control,
+                _control: control,
                 structure,
                 frame,
                 domain,
             };
             on_domain(operation, &mut request)
         }
+        (DomctlOp::TestAssignDevice, None) => devices::assign(),
         (_, None) => refuse(Errno::ESRCH, "there is no such domain"),
     }
 }
@@ -118,5 +125,36 @@ fn on_domain(operation: DomctlOp, request: &mut Request<'_>) -> Answer {
         DomctlOp::Settimeoffset => time::set_offset(request),
         DomctlOp::Settscinfo => time::set_time_stamps(request),
         DomctlOp::Gettscinfo => time::time_stamps(request),
+        other => apart(other, request),
+    }
+}
+
+/// Does an operation on a domain that is about less usual things.
+fn apart(operation: DomctlOp, request: &mut Request<'_>) -> Answer {
+    match operation {
+        DomctlOp::ShadowOp => hvm::shadow(request),
+        DomctlOp::SetTarget => hvm::set_target(request),
+        DomctlOp::GetPagingMempoolSize | DomctlOp::SetPagingMempoolSize => hvm::paging_memory(),
+        DomctlOp::Gethvmcontext | DomctlOp::Sethvmcontext | DomctlOp::GethvmcontextPartial => {
+            hvm::context()
+        }
+        DomctlOp::AssignDevice
+        | DomctlOp::TestAssignDevice
+        | DomctlOp::DeassignDevice
+        | DomctlOp::GetDeviceGroup => devices::assign(),
+        DomctlOp::BindPtIrq | DomctlOp::UnbindPtIrq => devices::bind_interrupt(request),
+        DomctlOp::Setvnumainfo => affinity::describe_nodes(request),
+        DomctlOp::Setdebugging => watching::set_debugging(request),
+        DomctlOp::Sendtrigger => watching::trigger(request),
+        DomctlOp::Subscribe => watching::subscribe(request),
+        DomctlOp::SetVirqHandler => watching::set_virq_handler(request),
+        DomctlOp::VmEventOp => watching::ring(request),
+        DomctlOp::MonitorOp => watching::monitor(request),
+        DomctlOp::DebugOp | DomctlOp::VmtraceOp | DomctlOp::SetBrokenPageP2m => watching::of_hvm(),
+        DomctlOp::SetAccessRequired => watching::set_access_required(request),
+        DomctlOp::PsrCmtOp => watching::watch_cache(),
+        DomctlOp::PsrAlloc => watching::divide_cache(request),
+        DomctlOp::SoftReset => watching::soft_reset(),
+        _ => refuse(Errno::ENOSYS, "the operation is done elsewhere"),
     }
 }

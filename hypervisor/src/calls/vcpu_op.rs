@@ -1,6 +1,6 @@
 //! `vcpu_op`: a domain's own virtual processors.
 
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use core::sync::atomic::Ordering::{AcqRel, Acquire};
 
 use calls::VcpuOp;
 use hw::window::Window;
@@ -19,7 +19,7 @@ use xen_abi::xen::VcpuTimeInfo;
 use crate::hypercall::{refuse, Answer, Arguments, Caller};
 use crate::vcpu::Vcpu;
 use crate::vcpus::{self, INFO_BYTES};
-use crate::{crash, events, guest, machine, schedule, vcpu_time, work};
+use crate::{crash, events, guest, machine, nmi, schedule, vcpu_time};
 
 /// The shortest period of a periodic timer in nanoseconds.
 const SHORTEST_PERIOD: u64 = 1_000_000;
@@ -214,12 +214,7 @@ fn send_nmi(vcpu: &Vcpu, structure: u64) -> Refused<()> {
     if structure != 0 {
         return refused(Errno::EINVAL, "an NMI takes no argument");
     }
-    if !vcpu.nmi_pending.swap(true, AcqRel) {
-        if vcpu.is_running.load(Acquire) {
-            work::raise_on(vcpu.processor.load(Relaxed) as usize, work::NMI);
-        }
-        schedule::wake(vcpu);
-    }
+    nmi::send(vcpu);
     Ok(())
 }
 

@@ -247,10 +247,9 @@ fn release(number: u16, domain: &Domain, pirq: u32) {
     });
 }
 
-/// Whether the domain has an interrupt by a number: a line of its own, or for the first domain a pin that it has not
-/// mapped yet.
+/// Whether the domain has a line by a number.
 pub fn has(domain: &Domain, pirq: u32) -> bool {
-    domain.interrupts.line(pirq).is_some() || (domain.privileged && pirq < lines::pins())
+    domain.interrupts.line(pirq).is_some()
 }
 
 /// Whether `pirq` may be bound to an event channel.

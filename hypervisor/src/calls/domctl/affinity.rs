@@ -6,13 +6,14 @@ use memory::Attempt;
 use sched::CpuSet;
 use vocabulary::{refuse, Errno, Refused};
 use xen_abi::domctl::NodeAffinity;
+use xen_abi::domctl_memory::Vnuma;
 use xen_abi::domctl_vcpu::{
     Getvcpuinfo, VcpuAffinity, XEN_VCPUAFFINITY_FORCE, XEN_VCPUAFFINITY_HARD, XEN_VCPUAFFINITY_SOFT,
 };
 use xen_abi::xen::XenctlBitmap;
 
 use super::Request;
-use crate::{bitmap, nodes, processors, schedule};
+use crate::{bitmap, nodes, processors, schedule, virtual_nodes};
 
 /// Bytes of a set of processors.
 const SET_BYTES: usize = core::mem::size_of::<CpuSet>();
@@ -129,6 +130,13 @@ fn all_nodes() -> u64 {
     u64::MAX
         .checked_shl(nodes::count())
         .map_or(u64::MAX, |above| !above)
+}
+
+/// `XEN_DOMCTL_setvnumainfo`. EINVAL, EFAULT, ENOMEM.
+pub fn describe_nodes(request: &mut Request<'_>) -> Attempt<u64> {
+    let part: Vnuma = request.part()?;
+    virtual_nodes::set(&request.domain, &part)?;
+    Ok(0)
 }
 
 /// `XEN_DOMCTL_getvcpuinfo`. EINVAL: no such vCPU.

@@ -7,7 +7,7 @@ use hw::vcpu::Callback;
 use memory::{Attempt, Budget};
 use vocabulary::{refuse, Errno, Refused, VirtAddr};
 use xen_abi::arch_x86::VcpuGuestContext;
-use xen_abi::domctl_vcpu::{ExtVcpucontext, VcpuContext, VcpuMsrs, Vcpuextstate};
+use xen_abi::domctl_vcpu::{ExtVcpucontext, VcpuContext, VcpuMsr, VcpuMsrs, Vcpuextstate};
 use xen_abi::xen::{VMASST_TYPE_m2p_strict, VMASST_TYPE_runstate_update_flag};
 
 use super::held::{Held, HeldDomain};
@@ -39,6 +39,9 @@ pub fn set(request: &mut Request<'_>) -> Attempt<u64> {
     }
     let vcpu = request.vcpu_of_domain(asked.vcpu, Errno::EINVAL)?;
     if asked.ctxt == 0 {
+        if !vcpu.is_initialised.load(Acquire) {
+            return Ok(0);
+        }
         return Ok(refuse(Errno::EOPNOTSUPP, "a vCPU is not reset")?);
     }
     let context = guest::read::<VcpuGuestContext>(asked.ctxt)?;
@@ -76,12 +79,12 @@ pub fn get(request: &mut Request<'_>) -> Attempt<u64> {
     Ok(0)
 }
 
-/// `XEN_DOMCTL_get_ext_vcpucontext`. ESRCH: no such vCPU; EINVAL: the caller itself.
+/// `XEN_DOMCTL_get_ext_vcpucontext`. ESRCH: no such vCPU, or the caller itself.
 pub fn get_more(request: &mut Request<'_>) -> Attempt<u64> {
     let mut part: ExtVcpucontext = request.part()?;
     let vcpu = request.vcpu_of_domain(part.vcpu, Errno::ESRCH)?;
     if core::ptr::eq(&*vcpu, request.vcpu) {
-        return Ok(refuse(Errno::EINVAL, "a vCPU does not do this to itself")?);
+        return Ok(refuse(Errno::ESRCH, "a vCPU does not do this to itself")?);
     }
     let held = Held::new(&vcpu);
     let state = &vcpu.context;
@@ -141,7 +144,7 @@ pub fn set_more(request: &mut Request<'_>) -> Attempt<u64> {
     Ok(0)
 }
 
-/// `XEN_DOMCTL_get_vcpu_msrs`: a PV guest's registers are all zero, so there are none to tell. EINVAL: no such vCPU, or
+/// `XEN_DOMCTL_get_vcpu_msrs`: a PV guest's registers are all zero, so there are none to tell. ESRCH: no such vCPU; EINVAL:
 /// the caller itself.
 pub fn get_registers(request: &mut Request<'_>) -> Attempt<u64> {
     let mut part: VcpuMsrs = request.part()?;
@@ -152,13 +155,15 @@ pub fn get_registers(request: &mut Request<'_>) -> Attempt<u64> {
 }
 
 /// What toolstacks make room for.
-const MOST_REGISTERS: u32 = 8;
+const MOST_REGISTERS: u32 = 7;
 
-/// `XEN_DOMCTL_set_vcpu_msrs`. EINVAL: no such vCPU, the caller itself, or a register that guests do not have.
+/// `XEN_DOMCTL_set_vcpu_msrs`. ESRCH: no such vCPU; EINVAL: the caller itself, or a register that guests do not
+/// have; EFAULT.
 pub fn set_registers(request: &mut Request<'_>) -> Attempt<u64> {
     let mut part: VcpuMsrs = request.part()?;
     check_other(request, part.vcpu)?;
     if part.msr_count != 0 {
+        guest::read::<VcpuMsr>(part.msrs)?;
         part.msr_count = 0;
         request.answer(&part)?;
         return Ok(refuse(
@@ -170,7 +175,7 @@ pub fn set_registers(request: &mut Request<'_>) -> Attempt<u64> {
 }
 
 fn check_other(request: &Request<'_>, number: u32) -> Refused<()> {
-    let vcpu = request.vcpu_of_domain(number, Errno::EINVAL)?;
+    let vcpu = request.vcpu_of_domain(number, Errno::ESRCH)?;
     if core::ptr::eq(&*vcpu, request.vcpu) {
         return refuse(Errno::EINVAL, "a vCPU does not do this to itself");
     }
@@ -189,7 +194,7 @@ pub fn get_state(request: &mut Request<'_>) -> Attempt<u64> {
     let image = vcpu.fpu.bytes();
     let xcr0 = vcpu.context.xcr0.load(Relaxed);
     let size = (image.len() + STATE_HEADER) as u64;
-    part.xfeature_mask = cpuid::state_components(&request.domain);
+    part.xfeature_mask = hw::fpu::enabled();
     if part.size == 0 && part.buffer == 0 {
         part.size = size;
         request.answer(&part)?;
@@ -220,11 +225,11 @@ pub fn set_state(request: &mut Request<'_>) -> Attempt<u64> {
             "a vCPU does not do this to itself, and its state has a header and at most 16 KiB",
         )?);
     }
+    let [xcr0, ever] = guest::read::<[u64; 2]>(part.buffer)?;
     if part.size == header {
         // All of it is as after a reset.
         return Ok(0);
     }
-    let [xcr0, ever] = guest::read::<[u64; 2]>(part.buffer)?;
     let allowed = cpuid::state_components(&request.domain);
     if !hw::fpu::is_valid_xcr0(xcr0) || xcr0 & !allowed != 0 || xcr0 & !ever != 0 {
         return Ok(refuse(

@@ -69,12 +69,12 @@ const STUBS: u32 = 64;
 /// The number of `iret`, which does not come back.
 const IRET: u32 = 23;
 
-/// `XEN_DOMCTL_hypercall_init`: fills a frame with code that a guest calls to make a hypercall. EACCES: the frame is not
+/// `XEN_DOMCTL_hypercall_init`: fills a frame with code that a guest calls to make a hypercall. EINVAL: the frame is not
 /// the domain's or not writable.
 pub fn hypercall_page(request: &mut Request<'_>) -> Attempt<u64> {
     let HypercallInit { gmfn } = request.part()?;
     let denied = Refusal::new(
-        Errno::EACCES,
+        Errno::EINVAL,
         "the frame is not the domain's, or is in use as a table",
     );
     let frame = Mfn(gmfn);

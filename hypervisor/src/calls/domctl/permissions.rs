@@ -12,8 +12,6 @@ use crate::{devices, irq};
 
 /// I/O ports there are.
 const PORTS: u32 = 1 << 16;
-/// Frames that one mapping may have.
-const MOST_MAPPED: u64 = 64;
 
 /// Grants a range or takes it back.
 fn change(set: &mut RangeSet, first: u64, last: u64, allow: u8) -> Refused<()> {
@@ -61,7 +59,7 @@ pub fn ports(request: &mut Request<'_>) -> Attempt<u64> {
 /// The last of `count` frames from `first`. EINVAL: there are none, or not so many.
 fn last_frame(first: u64, count: u64) -> Refused<u64> {
     let last = first.checked_add(count.wrapping_sub(1));
-    match last.filter(|&last| count != 0 && last < devices::end_of_frames()) {
+    match last.filter(|_| count != 0) {
         Some(last) => Ok(last),
         None => refuse(Errno::EINVAL, "no address reaches these frames"),
     }
@@ -101,18 +99,13 @@ pub fn interrupts(request: &mut Request<'_>) -> Attempt<u64> {
 }
 
 /// `XEN_DOMCTL_memory_mapping`: a PV guest maps machine frames itself, so there is nothing to do but to check. EINVAL,
-/// E2BIG, EPERM.
+/// EPERM.
 pub fn map_frames(request: &mut Request<'_>) -> Attempt<u64> {
     let part: MemoryMapping = request.part()?;
     let last = last_frame(part.first_mfn, part.nr_mfns)?;
-    if part.first_gfn.checked_add(part.nr_mfns).is_none() {
+    let end = devices::end_of_frames();
+    if last >= end || part.first_gfn.checked_add(part.nr_mfns).is_none() {
         return Ok(refuse(Errno::EINVAL, "no address reaches these frames")?);
-    }
-    if part.nr_mfns > MOST_MAPPED {
-        return Ok(refuse(
-            Errno::E2BIG,
-            "at most 64 frames are mapped at once",
-        )?);
     }
     let (first, last) = (Mfn(part.first_mfn), Mfn(last));
     let domains = [&request.vcpu.domain, &request.domain];
@@ -128,11 +121,11 @@ pub fn map_frames(request: &mut Request<'_>) -> Attempt<u64> {
     Ok(0)
 }
 
-/// `XEN_DOMCTL_ioport_mapping` is for guests with ports of their own.
+/// `XEN_DOMCTL_ioport_mapping` is for guests with ports of their own. EOPNOTSUPP.
 pub fn map_ports(request: &mut Request<'_>) -> Attempt<u64> {
     let _: IoportMapping = request.part()?;
     Ok(refuse(
-        Errno::ENOSYS,
+        Errno::EOPNOTSUPP,
         "a PV guest has the machine's ports, not some of its own",
     )?)
 }

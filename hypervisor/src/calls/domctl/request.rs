@@ -16,7 +16,7 @@ pub struct Request<'a> {
     /// The calling vCPU, which runs here.
     pub vcpu: &'a Vcpu,
     /// Proof that the caller may.
-    pub control: Control,
+    pub _control: Control,
     /// Guest address of the whole request.
     pub structure: u64,
     /// The request as it was copied in.

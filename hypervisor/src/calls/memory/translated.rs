@@ -73,17 +73,14 @@ pub fn on_demand(structure: u64, vcpu: &Vcpu, set: bool) -> Answer {
     Ok(0)
 }
 
-/// `XENMEM_get_vnumainfo`: no domain has virtual nodes (EOPNOTSUPP, by which the toolstack goes on without).
+/// `XENMEM_get_vnumainfo`. EOPNOTSUPP: the domain has no virtual nodes, so that the guest goes on without.
 pub fn virtual_nodes(structure: u64, vcpu: &Vcpu) -> Answer {
     let request = guest::read::<VnumaTopologyInfo>(structure)?;
     if request.pad != 0 {
         return Ok(refuse(Errno::EINVAL, "padding is not zero")?);
     }
-    authority::target(vcpu, DomainId(request.domid))?;
-    Ok(refuse(
-        Errno::EOPNOTSUPP,
-        "the domain has no virtual nodes",
-    )?)
+    let domain = authority::target(vcpu, DomainId(request.domid))?;
+    told(crate::virtual_nodes::tell(&domain, structure, request))
 }
 
 /// `XENMEM_reserved_device_memory_map`: without an I/O MMU no memory is reserved for devices.
