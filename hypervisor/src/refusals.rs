@@ -5,11 +5,13 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use hw::registers::Registers;
 use hw::sync::SpinLock;
-use vocabulary::{DomainId, Refusal, VcpuId};
+use vocabulary::{DomainId, Errno, Refusal, VcpuId};
+use xen_abi::domctl::XEN_DOMCTL_getdomaininfo;
+use xen_abi::sysctl::XEN_SYSCTL_cpupool_op;
 
 use crate::hypercall::Arguments;
-use crate::levels;
 use crate::vcpu::Vcpu;
+use crate::{guest, levels};
 
 /// Refusals kept.
 const KEPT: usize = 64;
@@ -23,48 +25,75 @@ pub struct Entry {
     pub vcpu: VcpuId,
     /// Hypercall number, or [`EMULATED`].
     pub call: u64,
+    /// Its operation, where it has some.
+    pub operation: Option<u32>,
+    /// The domain it was about, where that is known.
+    pub target: Option<u16>,
     /// Its first three arguments, or the instruction's address.
     pub arguments: [u64; 3],
     /// The answer and its reason.
     pub refusal: Refusal,
 }
 
-/// What was asked for, as the log shows it: the call and its first arguments.
-struct Asked(u64, [u64; 3]);
+/// What was asked for, as the log shows it: the call, its operation if it has any, and its first arguments.
+struct Asked<'a>(&'a Entry);
 
-/// Calls whose operation is not their first argument but lies in the caller's memory.
-const INDIRECT: [&str; 6] = [
-    "mmu_update",
-    "mmuext_op",
-    "platform_op",
-    "sysctl",
-    "domctl",
-    "mca",
+/// Calls whose operation is not their first argument but stands first in the structure there.
+const INDIRECT: [&str; 4] = ["platform_op", "sysctl", "domctl", "mca"];
+/// Calls whose first argument is no operation although they have some.
+const LISTS: [&str; 2] = ["mmu_update", "mmuext_op"];
+
+/// Answers by which tools find the end of a list: kept, but no line in the log.
+const ENDS: [(&str, u32, Errno); 2] = [
+    ("domctl", XEN_DOMCTL_getdomaininfo, Errno::ESRCH),
+    ("sysctl", XEN_SYSCTL_cpupool_op, Errno::ENOENT),
 ];
 
-impl fmt::Display for Asked {
+impl fmt::Display for Asked<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(call, [first, second, third]) = *self;
-        let row = u32::try_from(call).ok().and_then(calls::hypercall);
-        let Some(row) = row else {
+        let [first, second, third] = self.0.arguments;
+        let Some(row) = row(self.0.call) else {
             return write!(formatter, "emulated write at {first:#x}");
         };
         let mut operations = row.operations.iter();
-        let operation = operations
-            .find(|operation| u64::from(operation.number) == first & 0xffff_ffff)
-            .filter(|_| !INDIRECT.contains(&row.name));
-        match operation {
-            Some(operation) => write!(
+        let wanted = self.0.operation;
+        let operation = operations.find(|operation| Some(operation.number) == wanted);
+        match (operation, self.0.target) {
+            (Some(operation), Some(target)) => write!(formatter, "{} on d{target}", operation.name),
+            (Some(operation), None) if INDIRECT.contains(&row.name) => {
+                formatter.write_str(operation.name)
+            }
+            (Some(operation), None) => write!(
                 formatter,
                 "{}({}, {second:#x}, {third:#x})",
                 row.name, operation.name
             ),
-            None => write!(
+            (None, _) => write!(
                 formatter,
                 "{}({first:#x}, {second:#x}, {third:#x})",
                 row.name
             ),
         }
+    }
+}
+
+fn row(call: u64) -> Option<&'static calls::Hypercall> {
+    u32::try_from(call).ok().and_then(calls::hypercall)
+}
+
+/// The operation that was asked for and the domain it was about. What lies in the caller's memory is looked at once
+/// more, for these words only: a caller that has changed it meanwhile reads what it likes.
+fn operation(call: u64, first: u64) -> (Option<u32>, Option<u16>) {
+    let name = row(call).map_or("", |row| row.name);
+    if LISTS.contains(&name) {
+        return (None, None);
+    }
+    if !INDIRECT.contains(&name) {
+        return (Some(first as u32), None);
+    }
+    match guest::read::<[u32; 3]>(first) {
+        Ok([number, _, domain]) => (Some(number), (name == "domctl").then_some(domain as u16)),
+        Err(_) => (None, None),
     }
 }
 
@@ -78,7 +107,7 @@ struct Ring {
     entries: [Option<Entry>; KEPT],
     next: usize,
     /// Who was refused last, what and why, and how often in a row.
-    last: Option<(DomainId, u64, Refusal)>,
+    last: Option<(DomainId, u64, Option<u32>, Refusal)>,
     repeats: u32,
 }
 
@@ -92,9 +121,9 @@ static RING: SpinLock<Ring, { levels::BOARD }> = SpinLock::new(Ring {
 static TOLD: AtomicU64 = AtomicU64::new(0);
 
 /// Keeps an entry; says whether it is worth a line in the log.
-fn keep(entry: Entry) -> bool {
+fn keep(entry: &Entry) -> bool {
     let mut ring = RING.lock();
-    let what = Some((entry.domain, entry.call, entry.refusal));
+    let what = Some((entry.domain, entry.call, entry.operation, entry.refusal));
     ring.repeats = if ring.last == what {
         ring.repeats.saturating_add(1)
     } else {
@@ -106,7 +135,7 @@ fn keep(entry: Entry) -> bool {
     }
     let next = ring.next;
     if let Some(place) = ring.entries.get_mut(next) {
-        *place = Some(entry);
+        *place = Some(*entry);
     }
     ring.next = (next + 1) % KEPT;
     true
@@ -116,42 +145,50 @@ fn keep(entry: Entry) -> bool {
 #[cold]
 pub fn note(vcpu: &Vcpu, call: u64, arguments: &Arguments, refusal: Refusal) {
     let [first, second, third, ..] = arguments.0;
-    let domain = vcpu.domain.id;
-    if !keep(Entry {
-        domain,
+    let (operation, target) = operation(call, first);
+    let name = row(call).map_or("", |row| row.name);
+    let ends_a_list = ENDS
+        .iter()
+        .any(|end| (end.0, Some(end.1), end.2) == (name, operation, refusal.errno));
+    let entry = Entry {
+        domain: vcpu.domain.id,
         vcpu: vcpu.id,
         call,
+        operation,
+        target,
         arguments: [first, second, third],
         refusal,
-    }) {
-        return;
+    };
+    if keep(&entry) && !ends_a_list {
+        tell(&entry);
     }
-    crate::guest_log!(
-        Debug,
-        "d{domain}v{}: {} refused: {refusal}",
-        vcpu.id,
-        Asked(call, [first, second, third])
-    );
 }
 
 /// Keeps the refusal of an emulated instruction.
 #[cold]
 pub fn note_emulated(vcpu: &Vcpu, registers: &Registers, refusal: Refusal) {
-    let domain = vcpu.domain.id;
-    if !keep(Entry {
-        domain,
+    let entry = Entry {
+        domain: vcpu.domain.id,
         vcpu: vcpu.id,
         call: EMULATED,
+        operation: None,
+        target: None,
         arguments: [registers.rip, 0, 0],
         refusal,
-    }) {
-        return;
+    };
+    if keep(&entry) {
+        tell(&entry);
     }
+}
+
+fn tell(entry: &Entry) {
     crate::guest_log!(
         Debug,
-        "d{domain}v{}: write at {:#x} refused: {refusal}",
-        vcpu.id,
-        registers.rip
+        "d{}v{}: {} refused: {}",
+        entry.domain,
+        entry.vcpu,
+        Asked(entry),
+        entry.refusal
     );
 }
 
@@ -185,7 +222,7 @@ pub fn show() {
             "(XEN) d{}v{}: {}: {}\n",
             entry.domain,
             entry.vcpu,
-            Asked(entry.call, entry.arguments),
+            Asked(entry),
             entry.refusal
         ));
     }

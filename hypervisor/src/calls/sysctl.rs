@@ -14,7 +14,7 @@ use core::sync::atomic::{
 
 use calls::SysctlOp;
 use memory::Stop;
-use vocabulary::{refuse, Errno, Refusal, Refused};
+use vocabulary::{refuse, DomainId, Errno, Refusal, Refused};
 use xen_abi::sysctl as abi;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -23,6 +23,8 @@ use crate::{authority, guest};
 
 /// A request whose frame was checked, from a caller that may make it.
 pub struct Request {
+    /// Who asks.
+    caller: DomainId,
     /// Guest address of the whole request.
     structure: u64,
     /// The request as it was copied in.
@@ -87,8 +89,13 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     let Some(_turn) = Turn::take() else {
         return Err(Stop::Again);
     };
+    let mut request = Request {
+        caller: caller.vcpu.domain.id,
+        structure,
+        frame,
+    };
     let operation = SysctlOp::from_number(frame.cmd).map_err(Refusal::from)?;
-    perform(operation, &mut Request { structure, frame })?;
+    perform(operation, &mut request)?;
     Ok(0)
 }
 

@@ -97,9 +97,12 @@ fn features(vcpu: &Vcpu, to: u64) -> Refused<()> {
 }
 
 fn command_line(vcpu: &Vcpu, to: u64) -> Refused<()> {
-    let line = boot::info().filter(|_| vcpu.domain.privileged);
-    let line = line.map_or("", |boot| boot.command_line.as_str());
-    text::<1024>(to, line.as_bytes())
+    let boot = boot::info().filter(|_| vcpu.domain.privileged);
+    let line = boot.map_or(&[] as &[u8], |boot| {
+        let loader = Some(boot.loader.as_bytes());
+        options::arguments(boot.command_line.as_bytes(), loader)
+    });
+    text::<1024>(to, line)
 }
 
 /// The identifier of this build: the package's version, since nothing else tells builds apart.

@@ -36,7 +36,7 @@ pub fn pool(request: &mut Request) -> Refused<()> {
         SysctlCpupoolOp::Destroy => no_such_pool(),
         SysctlCpupoolOp::Addcpu => add(&asked),
         SysctlCpupoolOp::Rmcpu => remove(&asked),
-        SysctlCpupoolOp::Movedomain => move_domain(&asked),
+        SysctlCpupoolOp::Movedomain => move_domain(request.caller, &asked),
     }
 }
 
@@ -59,12 +59,12 @@ fn info(asked: &mut abi::CpupoolOp) -> Refused<()> {
     bitmap::write(&asked.cpumap, &bits)
 }
 
-/// No processor is ever free.
+/// No processor is ever free to be added.
 fn add(asked: &abi::CpupoolOp) -> Refused<()> {
-    match check_processor(asked.cpu) {
-        Ok(()) => refuse(Errno::EBUSY, "the processor is in a pool already"),
-        refused => refused,
+    if asked.cpu != numbers::XEN_SYSCTL_CPUPOOL_PAR_ANY {
+        check_processor(asked.cpu)?;
     }
+    refuse(Errno::ENODEV, "the processor is not free")
 }
 
 fn remove(asked: &abi::CpupoolOp) -> Refused<()> {
@@ -81,17 +81,18 @@ fn remove(asked: &abi::CpupoolOp) -> Refused<()> {
 }
 
 fn check_processor(index: u32) -> Refused<()> {
-    if index as usize >= MAX_CPUS {
-        return refuse(Errno::EINVAL, "there cannot be such a processor");
+    if processors::online().contains(index as usize) {
+        Ok(())
+    } else {
+        refuse(Errno::EINVAL, "there is no such processor")
     }
-    if !processors::online().contains(index as usize) {
-        return refuse(Errno::ENODEV, "the processor does not run");
-    }
-    Ok(())
 }
 
-fn move_domain(asked: &abi::CpupoolOp) -> Refused<()> {
+fn move_domain(caller: DomainId, asked: &abi::CpupoolOp) -> Refused<()> {
     let id = u16::try_from(asked.domid).map_or(DomainId::INVALID, DomainId);
+    if id == caller {
+        return refuse(Errno::EPERM, "a domain does not move itself");
+    }
     if domains::find(id).is_none() {
         return refuse(Errno::ESRCH, "there is no such domain");
     }
