@@ -95,4 +95,34 @@ structures! {
         /// No meaning.
         _padding: u32,
     }
+
+    /// Request of `XEN_SYSCTL_livepatch_op`, with the part of the list.
+    struct LivepatchList = "struct xen_sysctl_livepatch_op" {
+        /// In: operation.
+        cmd: u32,
+        /// Zero.
+        pad: u32,
+        /// Out: changes when the list does.
+        version: u32 = "u.list.version",
+        /// In: where in the list to begin.
+        idx: u32 = "u.list.idx",
+        /// In: elements there is room for. Out: elements left.
+        nr: u32 = "u.list.nr",
+        /// Zero.
+        list_pad: u32 = "u.list.pad",
+        /// Out: bytes of all names.
+        name_total_size: u32 = "u.list.name_total_size",
+        /// Out: bytes of all descriptions.
+        metadata_total_size: u32 = "u.list.metadata_total_size",
+        /// In: address.
+        status: GuestHandle = "u.list.status",
+        /// In: address.
+        name: GuestHandle = "u.list.name",
+        /// In: address.
+        len: GuestHandle = "u.list.len",
+        /// In: address.
+        metadata: GuestHandle = "u.list.metadata",
+        /// In: address.
+        metadata_len: GuestHandle = "u.list.metadata_len",
+    }
 }

@@ -8,10 +8,12 @@ use core::sync::atomic::{
 use hw::percpu::MAX_CPUS;
 use vocabulary::Nanos;
 
-use crate::clock;
+use crate::{clock, counters};
 
 /// Nanoseconds of idling that ended, by processor.
 static SUM: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
+/// How often it began to idle.
+static VISITS: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
 /// System time since when the processor idles; 0 while it does not.
 static SINCE: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
 
@@ -19,6 +21,9 @@ static SINCE: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
 pub fn begin(processor: usize) {
     if let Some(since) = SINCE.get(processor) {
         since.store(clock::now().0.max(1), Release);
+    }
+    if let Some(visits) = VISITS.get(processor) {
+        counters::count(visits);
     }
 }
 
@@ -32,6 +37,13 @@ pub fn end(processor: usize) {
         let idled = clock::now().0.saturating_sub(began);
         sum.store(sum.load(Relaxed).wrapping_add(idled), Release);
     }
+}
+
+/// How often a processor began to idle.
+pub fn visits(processor: usize) -> u64 {
+    VISITS
+        .get(processor)
+        .map_or(0, |visits| visits.load(Relaxed))
 }
 
 /// How long a processor idled until now. Racing with the end of its idling, by one such time too little.

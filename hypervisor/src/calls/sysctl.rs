@@ -1,10 +1,12 @@
 //! `sysctl`: what the toolstack asks of the whole machine.
 
+mod absent;
 mod domains;
 mod host;
 mod performance;
 mod policies;
 mod pools;
+mod power;
 mod watch;
 
 use core::sync::atomic::{
@@ -114,6 +116,15 @@ fn perform(operation: SysctlOp, request: &mut Request) -> Refused<()> {
         SysctlOp::SchedId => pools::scheduler(request),
         SysctlOp::CpupoolOp => pools::pool(request),
         SysctlOp::SchedulerOp => pools::parameters(request),
+        SysctlOp::GetPmstat => power::statistics(request),
+        SysctlOp::PmOp => power::control(request),
+        SysctlOp::CpuHotplug => power::hotplug(request),
+        SysctlOp::TbufOp => absent::traces(request),
+        SysctlOp::PageOfflineOp => absent::broken_memory(request),
+        SysctlOp::CoverageOp => absent::coverage(),
+        SysctlOp::PsrCmtOp => absent::cache_monitoring(),
+        SysctlOp::PsrAlloc => absent::cache_allocation(request),
+        SysctlOp::LivepatchOp => absent::patches(request),
         SysctlOp::GetCpuLevellingCaps => policies::levelling(request),
         SysctlOp::GetCpuFeatureset => policies::features(request),
         SysctlOp::GetCpuPolicy => policies::policy(request),
