@@ -225,7 +225,7 @@ fn download(folder: &Path, package: &str) -> Result<()> {
 }
 
 /// A command that runs as root: through sudo where we are someone else.
-fn privileged(program: &str) -> Command {
+pub fn privileged(program: &str) -> Command {
     let root = process::capture(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     if root {
         return Command::new(program);

@@ -3,6 +3,7 @@
 
 use crate::debian;
 use crate::dom0::Dom0;
+use crate::host_disk::HostDisk;
 use crate::kernel;
 use crate::places::Places;
 use anyhow::{Context, Result};
@@ -153,6 +154,25 @@ impl Machine {
             machine = machine.devices(["-drive", &drive]);
         }
         machine
+    }
+
+    /// A machine whose dom0 is the Debian on a disk; `forget` throws away what it writes there.
+    pub fn with_host_disk(hypervisor: &Hypervisor, disk: &HostDisk, forget: bool) -> Self {
+        let words = "root=/dev/vda rw console=hvc0 net.ifnames=0 panic=-1 quiet".to_owned();
+        let forget = if forget { ",snapshot=on" } else { "" };
+        let drive = format!(
+            "file={},format=raw,if=virtio,cache=unsafe{forget}",
+            disk.image.display()
+        );
+        let modules = vec![
+            (disk.kernel.clone(), words),
+            (disk.initrd.clone(), String::new()),
+        ];
+        Self::with_modules(hypervisor, modules)
+            .words("dom0_mem=1024M,max:1024M")
+            .processors(2)
+            .memory(3072)
+            .devices(["-drive", &drive])
     }
 
     /// A machine that boots a hypervisor with these modules and nothing else.

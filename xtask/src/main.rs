@@ -14,6 +14,7 @@ mod demo;
 mod dom0;
 mod emulator;
 mod guests;
+mod host_disk;
 mod image;
 mod kernel;
 mod machine;
@@ -38,6 +39,7 @@ usage: ./x COMMAND
       --checked                the image with debug assertions on
       --cpus N                 processors of the machine (default 2)
       --memory MIB             its memory (default 3072)
+      --disk                   a real Debian 12 with systemd, apt and libvirt as dom0, on a disk
       --plain                  without the toolstack: Debian's kernel and busybox alone
       --hypervisor-args WORDS  more words for the hypervisor's command line
       --dom0-args WORDS        more words for the dom0 kernel's

@@ -4,6 +4,7 @@ use crate::arguments::Arguments;
 use crate::build::{self, Image, Profile};
 use crate::debian;
 use crate::dom0::Dom0;
+use crate::host_disk::HostDisk;
 use crate::machine::{Hypervisor, Machine};
 use crate::places::Places;
 use crate::toolstack;
@@ -42,6 +43,7 @@ pub fn prepare(mut arguments: Arguments) -> Result<Prepared> {
     let processors = arguments.number("--cpus", 2)?;
     let memory = arguments.number("--memory", 3072)?;
     let plain = arguments.flag("--plain");
+    let real = arguments.flag("--disk");
     let words = arguments.value("--hypervisor-args")?.unwrap_or_default();
     let kernel_words = arguments.value("--dom0-args")?.unwrap_or_default();
     arguments.finish()?;
@@ -54,7 +56,10 @@ pub fn prepare(mut arguments: Arguments) -> Result<Prepared> {
         let image = build::image(&places, profile)?;
         (Hypervisor::Xenolith(image.elf.clone()), Some(image))
     };
-    let machine = if plain {
+    let machine = if real {
+        let disk = HostDisk::prepare(&places)?;
+        Machine::with_host_disk(&hypervisor, &disk, false)
+    } else if plain {
         Machine::with_dom0(&hypervisor, &Dom0::assemble(&places)?, "shell")
     } else {
         let dom0 = Dom0::with_toolstack(&places)?;
@@ -64,16 +69,20 @@ pub fn prepare(mut arguments: Arguments) -> Result<Prepared> {
             None => machine,
         }
     };
-    let disk = disk(&places)?;
+    let machine = if real {
+        machine
+    } else {
+        let disk = disk(&places)?;
+        machine.devices([
+            "-drive".to_owned(),
+            format!("file={},format=raw,if=virtio", disk.display()),
+        ])
+    };
     let machine = machine
         .kernel_words(&kernel_words)
         .words(&words)
         .processors(processors)
         .memory(memory)
-        .devices([
-            "-drive".to_owned(),
-            format!("file={},format=raw,if=virtio", disk.display()),
-        ])
         .devices([
             "-netdev",
             "user,id=net",

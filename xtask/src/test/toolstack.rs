@@ -20,31 +20,53 @@ struct Group {
     tail: bool,
 }
 
-const fn group(file: &'static str, processors: u32, memory: u32) -> Group {
+const fn group(file: &'static str, processors: u32, memory: u32, words: &'static str) -> Group {
     Group {
         file,
         processors,
         memory,
-        kernel_words: "",
+        kernel_words: words,
         tail: false,
     }
 }
 
-const GROUPS: &[Group] = &[group("commands", 2, 3072)];
+/// One that only `--all` runs.
+const fn tail(file: &'static str, processors: u32, memory: u32, words: &'static str) -> Group {
+    Group {
+        tail: true,
+        ..group(file, processors, memory, words)
+    }
+}
+
+const GROUPS: &[Group] = &[
+    group("commands", 2, 3072, ""),
+    group("devices", 2, 3072, ""),
+    group("endings", 2, 3072, ""),
+    group("registers", 1, 2048, ""),
+    group("leaks", 2, 2048, ""),
+    group("loaders", 2, 2048, ""),
+    tail("leaks", 2, 2048, "times=300"),
+    tail("sizes", 2, 8192, ""),
+];
 
 /// A job for each file.
 pub fn jobs(_context: &Context) -> Vec<Job> {
     GROUPS
         .iter()
         .map(|group| {
-            let name = format!("toolstack/{}", group.file);
-            Job::many(name, true, |context, report| {
+            let prefix = if group.tail {
+                "toolstack at length"
+            } else {
+                "toolstack"
+            };
+            let name = format!("{prefix}/{}", group.file);
+            Job::many(name, true, move |context, report| {
                 let hypervisor = context.hypervisor(Profile::Release)?;
                 let machine = Machine::with_toolstack(&hypervisor, context.toolstack()?, "cases")
                     .processors(group.processors)
                     .memory(group.memory)
                     .kernel_words(group.kernel_words);
-                run_cases(context, report, "toolstack", machine, group.file)
+                run_cases(context, report, prefix, machine, group.file)
             })
             .tail_unless(!group.tail)
         })

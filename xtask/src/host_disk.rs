@@ -1,0 +1,187 @@
+//! A real Debian 12 as dom0: a root disk with systemd, apt, the whole toolstack with its start
+//! scripts, and libvirt. Made by mmdebstrap, which runs the packages' own scripts and so needs root.
+
+use crate::debian;
+use crate::kernel::file_beginning;
+use crate::places::Places;
+use crate::process;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What is installed on it; mmdebstrap adds the base of Debian.
+const PACKAGES: &[&str] = &[
+    "systemd-sysv",
+    "dbus",
+    "udev",
+    "kmod",
+    "iproute2",
+    "iputils-ping",
+    "bridge-utils",
+    "procps",
+    "less",
+    "nano-tiny",
+    "zstd",
+    "initramfs-tools",
+    "linux-image-amd64",
+    "xen-utils-4.17",
+    "xen-utils-common",
+    "xenstore-utils",
+    "qemu-system-xen",
+    "libvirt-daemon-system",
+    "libvirt-daemon-driver-xen",
+    "libvirt-clients",
+];
+
+/// Raised when what this file makes of the packages changes.
+const FORM: u32 = 1;
+
+/// Room on the disk, in MiB; the image is sparse.
+const MEBIBYTES: u64 = 6144;
+
+/// Files that this machine's own Debian does not have.
+const FILES: &[(&str, &str)] = &[
+    ("etc/hostname", "xenolith\n"),
+    ("etc/hosts", "127.0.0.1 localhost xenolith\n"),
+    (
+        "etc/fstab",
+        "/dev/vda / ext4 noatime 0 1\n\
+         LABEL=xenolith /opt/xenolith ext4 ro,nofail,x-systemd.device-timeout=10s 0 0\n",
+    ),
+    (
+        "etc/systemd/network/xenbr0.netdev",
+        "[NetDev]\nName=xenbr0\nKind=bridge\n",
+    ),
+    (
+        "etc/systemd/network/eth0.network",
+        "[Match]\nName=eth0\n[Network]\nBridge=xenbr0\n",
+    ),
+    (
+        "etc/systemd/network/xenbr0.network",
+        "[Match]\nName=xenbr0\n[Network]\nDHCP=yes\nAddress=10.77.0.1/24\n\
+         ConfigureWithoutCarrier=yes\n",
+    ),
+    (
+        "etc/systemd/system/xenolith-script.service",
+        "[Unit]\nDescription=What the host's tests want done\nAfter=multi-user.target\n\
+         ConditionKernelCommandLine=script\nConditionPathExists=/opt/xenolith/on-host\n\
+         [Service]\nType=oneshot\nExecStart=/opt/xenolith/on-host\nStandardOutput=tty\n\
+         StandardError=tty\nTTYPath=/dev/hvc0\n[Install]\nWantedBy=multi-user.target\n",
+    ),
+];
+
+/// Settings of the initial RAM disk, which have to be there before the kernel is.
+const EARLY: &str = "mkdir -p \"$1/etc/initramfs-tools/conf.d\"; \
+    printf 'COMPRESS=zstd\\nCOMPRESSLEVEL=3\\nMODULES=list\\n' > \"$1/etc/initramfs-tools/conf.d/xenolith\"; \
+    printf 'virtio_pci\\nvirtio_blk\\next4\\n' > \"$1/etc/initramfs-tools/modules\"";
+
+/// The disk and what boots it.
+pub struct HostDisk {
+    /// The image, without a partition table.
+    pub image: PathBuf,
+    /// Debian's kernel.
+    pub kernel: PathBuf,
+    /// Debian's initial RAM disk.
+    pub initrd: PathBuf,
+}
+
+impl HostDisk {
+    /// Makes the disk on first use: some minutes and some hundred megabytes of downloads.
+    pub fn prepare(places: &Places) -> Result<Self> {
+        let disk = Self {
+            image: places.cache.join("host.img"),
+            kernel: places.cache.join("host.vmlinuz"),
+            initrd: places.cache.join("host.initrd"),
+        };
+        let made_of = format!("{FORM} {}\n", PACKAGES.join(" "));
+        let note = places.cache.join("host.made-of");
+        if std::fs::read_to_string(&note).is_ok_and(|text| text == made_of) {
+            return Ok(disk);
+        }
+        debian::install(&["mmdebstrap"])?;
+        eprintln!("x: making a Debian root disk in {}", disk.image.display());
+        let tree = places.cache.join("host.partial");
+        process::show(debian::privileged("rm").arg("-rf").arg(&tree))?;
+        bootstrap(&tree)?;
+        finish(places, &tree)?;
+        let boot = tree.join("boot");
+        std::fs::copy(file_beginning(&boot, "vmlinuz-")?, &disk.kernel)?;
+        let initrd = file_beginning(&boot, "initrd.img-")?;
+        process::show(debian::privileged("cp").args([&initrd, &disk.initrd]))?;
+        make_image(&tree, &disk.image)?;
+        process::show(debian::privileged("rm").arg("-rf").arg(&tree))?;
+        std::fs::write(&note, made_of)?;
+        Ok(disk)
+    }
+}
+
+fn bootstrap(tree: &Path) -> Result<()> {
+    let mut command = debian::privileged("mmdebstrap");
+    command.args(["--quiet", "--variant=minbase", "--mode=root"]);
+    command.arg(format!("--include={}", PACKAGES.join(",")));
+    command.args(["--aptopt=APT::Install-Recommends \"false\""]);
+    for folder in ["doc", "man", "locale"] {
+        command.arg(format!("--dpkgopt=path-exclude=/usr/share/{folder}/*"));
+    }
+    command.arg(format!("--essential-hook={EARLY}"));
+    command.arg("bookworm").arg(tree);
+    // Where this machine gets its packages from is good enough for the disk.
+    let sources = [
+        "/etc/apt/sources.list.d/debian.sources",
+        "/etc/apt/sources.list",
+    ];
+    command.args(
+        sources
+            .iter()
+            .filter(|path| Path::new(path).exists())
+            .take(1),
+    );
+    process::show(&mut command)
+}
+
+/// Writes our files and switches services on, as root, since the tree is root's.
+fn finish(places: &Places, tree: &Path) -> Result<()> {
+    let staging = places.cache.join("host.files");
+    let _ = std::fs::remove_dir_all(&staging);
+    for (path, text) in FILES {
+        let path = staging.join(path);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    std::fs::create_dir_all(staging.join("opt/xenolith"))?;
+    let mut copy = debian::privileged("cp");
+    copy.args(["-r", "--no-preserve=mode,ownership"]);
+    process::show(copy.arg(staging.join(".")).arg(tree))?;
+    std::fs::remove_dir_all(&staging)?;
+    let inside = |words: &[&str]| process::show(debian::privileged("chroot").arg(tree).args(words));
+    inside(&["passwd", "-q", "-d", "root"])?;
+    inside(&[
+        "systemctl",
+        "-q",
+        "enable",
+        "systemd-networkd.service",
+        "xenolith-script.service",
+    ])?;
+    inside(&[
+        "systemctl",
+        "-q",
+        "mask",
+        "systemd-networkd-wait-online.service",
+        "apt-daily.timer",
+        "apt-daily-upgrade.timer",
+    ])
+}
+
+fn make_image(tree: &Path, image: &Path) -> Result<()> {
+    let partial = image.with_extension("new");
+    let mut command: Command = debian::privileged("mke2fs");
+    command.args(["-q", "-F", "-t", "ext4", "-O", "^metadata_csum", "-E"]);
+    command.arg("lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0");
+    command.arg("-d").arg(tree).arg(&partial);
+    command.arg(format!("{MEBIBYTES}M"));
+    process::show(&mut command)?;
+    process::show(debian::privileged("chmod").arg("666").arg(&partial))?;
+    Ok(std::fs::rename(&partial, image)?)
+}
