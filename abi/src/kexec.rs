@@ -27,5 +27,16 @@ constants! {
     }
 }
 
-/// This module has no structures.
-pub const STRUCTURES: &[crate::layout::StructLayout] = &[];
+structures! {
+    /// Argument of `KEXEC_CMD_kexec_get_range`.
+    struct KexecRange = "struct xen_kexec_range" {
+        /// In: which range.
+        range: i32,
+        /// In: which of several.
+        nr: i32,
+        /// Out: bytes.
+        size: u64,
+        /// Out: machine address.
+        start: u64,
+    }
+}

@@ -262,6 +262,12 @@ fn data_end_address() -> u64 {
     (&raw const image_end) as u64
 }
 
+/// Machine addresses of the hypervisor's image: its first byte, and the one behind its last.
+pub fn image_range() -> (u64, u64) {
+    let end = layout::image_machine_address(VirtAddr(data_end_address()));
+    (layout::IMAGE_MACHINE_BASE, end.0)
+}
+
 /// Shows `[start, end)` in the direct map, in the largest pages that fit.
 fn map_direct(start: u64, end: u64, take: FrameSource<'_>) -> Result<(), OutOfFrames> {
     const LARGE_SIZES: [(u32, u64); 3] = [(3, 1 << 30), (2, 2 << 20), (1, 4096)];

@@ -3,18 +3,18 @@
 operations! {
     /// Operations of `hvm_op` that are done.
     HvmOp in hvm_op {
-        Missing SetParam = HVMOP_set_param;
-        Missing GetParam = HVMOP_get_param;
-        Missing FlushTlbs = HVMOP_flush_tlbs;
-        Missing PagetableDying = HVMOP_pagetable_dying;
-        Missing GetTime = HVMOP_get_time;
-        Missing Xentrace = HVMOP_xentrace;
-        Missing SetMemAccess = HVMOP_set_mem_access;
-        Missing GetMemAccess = HVMOP_get_mem_access;
-        Missing GetMemType = HVMOP_get_mem_type;
-        Missing SetEvtchnUpcallVector = HVMOP_set_evtchn_upcall_vector;
-        Missing GuestRequestVmEvent = HVMOP_guest_request_vm_event;
-        Missing Altp2m = HVMOP_altp2m => Altp2mOp;
+        Done SetParam = HVMOP_set_param, "EINVAL: no HVM domains";
+        Done GetParam = HVMOP_get_param, "EINVAL: no HVM domains";
+        Done FlushTlbs = HVMOP_flush_tlbs, "EINVAL: no HVM domains";
+        Done PagetableDying = HVMOP_pagetable_dying, "EINVAL: no HVM domains";
+        Done GetTime = HVMOP_get_time;
+        Done Xentrace = HVMOP_xentrace, "nothing is traced";
+        Refused SetMemAccess = HVMOP_set_mem_access, "moved to memory_op in Xen 4.5";
+        Refused GetMemAccess = HVMOP_get_mem_access, "moved to memory_op in Xen 4.5";
+        Done GetMemType = HVMOP_get_mem_type, "EINVAL: no HVM domains";
+        Done SetEvtchnUpcallVector = HVMOP_set_evtchn_upcall_vector, "EINVAL: no HVM domains";
+        Done GuestRequestVmEvent = HVMOP_guest_request_vm_event, "EINVAL: no HVM domains";
+        Done Altp2m = HVMOP_altp2m => Altp2mOp, "EOPNOTSUPP";
     }
 
     /// Operations of `HVMOP_altp2m` that are done.

@@ -52,12 +52,12 @@ operations! {
         Missing EfiRuntimeCall = XENPF_efi_runtime_call => EfiCall;
         Done FirmwareInfo = XENPF_firmware_info => FirmwareInfoType;
         Done EnterAcpiSleep = XENPF_enter_acpi_sleep, "power off; no suspend to memory";
-        Missing ChangeFreq = XENPF_change_freq, "no user";
-        Missing Getidletime = XENPF_getidletime;
+        Refused ChangeFreq = XENPF_change_freq, "only where dom0 governs frequencies, as in Xen";
+        Refused Getidletime = XENPF_getidletime, "only where dom0 governs frequencies, as in Xen";
         Missing SetProcessorPminfo = XENPF_set_processor_pminfo => PowerInfoType;
         Done GetCpuinfo = XENPF_get_cpuinfo;
-        Missing CpuOnline = XENPF_cpu_online;
-        Missing CpuOffline = XENPF_cpu_offline;
+        Done CpuOnline = XENPF_cpu_online, "all run";
+        Done CpuOffline = XENPF_cpu_offline, "never: EOPNOTSUPP";
         Missing CpuHotadd = XENPF_cpu_hotadd;
         Missing MemHotadd = XENPF_mem_hotadd;
         Missing CoreParking = XENPF_core_parking;

@@ -13,25 +13,25 @@ operations! {
 
     /// Operations of `xenpmu_op` that are done.
     XenpmuOp in xenpmu {
-        Refused ModeGet = XENPMU_mode_get;
-        Refused ModeSet = XENPMU_mode_set;
-        Refused FeatureGet = XENPMU_feature_get;
-        Refused FeatureSet = XENPMU_feature_set;
-        Refused Init = XENPMU_init;
-        Refused Finish = XENPMU_finish;
-        Refused LvtpcSet = XENPMU_lvtpc_set;
-        Refused Flush = XENPMU_flush;
+        Refused ModeGet = XENPMU_mode_get, "EOPNOTSUPP";
+        Refused ModeSet = XENPMU_mode_set, "EOPNOTSUPP";
+        Refused FeatureGet = XENPMU_feature_get, "EOPNOTSUPP";
+        Refused FeatureSet = XENPMU_feature_set, "EOPNOTSUPP";
+        Refused Init = XENPMU_init, "EOPNOTSUPP";
+        Refused Finish = XENPMU_finish, "EOPNOTSUPP";
+        Refused LvtpcSet = XENPMU_lvtpc_set, "EOPNOTSUPP";
+        Refused Flush = XENPMU_flush, "EOPNOTSUPP";
     }
 
     /// Operations of `kexec_op` that are done.
     KexecOp in kexec {
-        Missing Kexec = KEXEC_CMD_kexec;
+        Done Kexec = KEXEC_CMD_kexec, "nothing is ever loaded: ENOENT";
         Refused KexecLoadV1 = KEXEC_CMD_kexec_load_v1, "obsolete since 4.4";
         Refused KexecUnloadV1 = KEXEC_CMD_kexec_unload_v1, "obsolete since 4.4";
-        Missing KexecGetRange = KEXEC_CMD_kexec_get_range;
-        Missing KexecLoad = KEXEC_CMD_kexec_load;
-        Missing KexecUnload = KEXEC_CMD_kexec_unload;
-        Missing KexecStatus = KEXEC_CMD_kexec_status;
+        Done KexecGetRange = KEXEC_CMD_kexec_get_range, "the image; no crash area, no notes";
+        Done KexecLoad = KEXEC_CMD_kexec_load, "EADDRNOTAVAIL: no memory is set aside";
+        Done KexecUnload = KEXEC_CMD_kexec_unload;
+        Done KexecStatus = KEXEC_CMD_kexec_status;
     }
 
     /// Operations of `hypfs_op` that are done.

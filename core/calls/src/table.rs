@@ -42,14 +42,14 @@ macro_rules! with_hypercalls {
             31 Missing xenoprof_op: ProfileOp, "no user since Linux 2.6";
             32 Done event_channel_op: EventChannelOp;
             33 Done physdev_op: PhysdevOp;
-            34 Missing hvm_op: HvmOp;
+            34 Done hvm_op: HvmOp, "no HVM domains";
             35 Done sysctl: SysctlOp;
             36 Done domctl: DomctlOp;
-            37 Missing kexec_op: KexecOp;
+            37 Done kexec_op: KexecOp;
             38 Refused tmem_op, "removed from Xen in 4.13";
             39 Refused argo_op: ArgoOp, "off by default in Xen too";
-            40 Refused xenpmu_op: XenpmuOp, "guests' performance counters are off, as without `vpmu` in Xen";
-            41 Missing dm_op: DeviceModelOp;
+            40 Done xenpmu_op: XenpmuOp, "EOPNOTSUPP: guests' performance counters are off, as without `vpmu` in Xen";
+            41 Done dm_op: DeviceModelOp, "EINVAL: no HVM domains";
             42 Done hypfs_op: HypfsOp;
             48 Done mca: MachineCheckOp;
             49 Refused arch_1, "Xen's continuation of a domctl, not for guests";

@@ -2,6 +2,7 @@
 
 pub mod callback_op;
 pub mod console_io;
+pub mod dm_op;
 pub mod domctl;
 pub mod event_channel_op;
 pub mod event_channel_op_compat;
@@ -9,8 +10,10 @@ pub mod fpu_taskswitch;
 pub mod get_debugreg;
 pub mod grant_table_op;
 pub mod grants;
+pub mod hvm_op;
 pub mod hypfs_op;
 pub mod iret;
+pub mod kexec_op;
 pub mod mca;
 pub mod memory;
 pub mod memory_op;
@@ -37,3 +40,4 @@ pub mod update_va_mapping_otherdomain;
 pub mod vcpu_op;
 pub mod vm_assist;
 pub mod xen_version;
+pub mod xenpmu_op;

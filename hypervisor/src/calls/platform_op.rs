@@ -62,7 +62,26 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             guest::write(structure, &request)?;
             Ok(0)
         }
+        PlatformOp::CpuOnline => {
+            check_processor(part::<abi::CpuOl>(&request)?.cpuid)?;
+            Ok(0)
+        }
+        PlatformOp::CpuOffline => Ok(take_offline(part::<abi::CpuOl>(&request)?.cpuid)?),
     }
+}
+
+/// All processors there are run.
+fn check_processor(number: u32) -> Refused<()> {
+    if is_online(number) {
+        Ok(())
+    } else {
+        refuse(Errno::EINVAL, "there is no such processor")
+    }
+}
+
+fn take_offline(number: u32) -> Refused<u64> {
+    check_processor(number)?;
+    refuse(Errno::EOPNOTSUPP, "processors are not taken off")
 }
 
 /// The request's part that belongs to the operation.
