@@ -97,6 +97,9 @@ pub fn target(vcpu: &Vcpu, id: DomainId) -> Refused<Arc<Domain>> {
 
 /// A domain other than the caller itself (EPERM) that the caller may act on. ESRCH where there is none.
 pub fn other(vcpu: &Vcpu, id: DomainId) -> Refused<Arc<Domain>> {
+    if id == DomainId::SELF {
+        return refuse(Errno::ESRCH, "the operation wants a domain by its number");
+    }
     let domain = existing(vcpu, id)?;
     if domain.id == vcpu.domain.id {
         return refuse(

@@ -17,9 +17,9 @@ operations! {
         Done MachphysMapping = XENMEM_machphys_mapping;
         Done SetMemoryMap = XENMEM_set_memory_map;
         Done MaximumGpfn = XENMEM_maximum_gpfn;
-        Done RemoveFromPhysmap = XENMEM_remove_from_physmap, "changes nothing: only translated domains have a map";
-        Done SetPodTarget = XENMEM_set_pod_target, "changes nothing: only translated domains are populated on demand";
-        Done GetPodTarget = XENMEM_get_pod_target, "only translated domains are populated on demand: 0";
+        Done RemoveFromPhysmap = XENMEM_remove_from_physmap, "answers EACCES: only translated domains have a map";
+        Done SetPodTarget = XENMEM_set_pod_target, "answers EINVAL: only translated domains are populated on demand";
+        Done GetPodTarget = XENMEM_get_pod_target, "answers EINVAL: only translated domains are populated on demand";
         Done GetSharingFreedPages = XENMEM_get_sharing_freed_pages, "nothing is shared: 0";
         Done GetSharingSharedPages = XENMEM_get_sharing_shared_pages, "nothing is shared: 0";
         Missing PagingOp = XENMEM_paging_op => PagingOp;

@@ -16,6 +16,8 @@ mod grant_details;
 mod granting;
 mod interrupts;
 mod mmu_entries;
+mod other;
+mod other_domain;
 mod pointers;
 mod processors;
 mod registers;
@@ -52,6 +54,7 @@ const GROUPS: &[Group] = &[
     interrupts::GROUP,
     calls::GROUP,
     pointers::GROUP,
+    other_domain::GROUP,
     crashes::GROUP,
 ];
 

@@ -85,13 +85,13 @@ pointer_cases! {
         check_with_null(EFAULT, |p| physdev_op(operation, p));
     };
     "pointer-nmi-op" nmi check_with_null(EFAULT, |p| call2(nr::NMI_OP, 0, p));
-    "pointer-sysctl" sysctl check_with_null(unless_missing(EFAULT), |p| call2(nr::SYSCTL, p, 0));
-    "pointer-domctl" domctl check_with_null(unless_missing(EFAULT), |p| call2(nr::DOMCTL, p, 0));
+    "pointer-sysctl" sysctl check_with_null(EFAULT, |p| call2(nr::SYSCTL, p, 0));
+    "pointer-domctl" domctl check_with_null(EFAULT, |p| call2(nr::DOMCTL, p, 0));
     "pointer-memory-op" memory for operation in [3, 4, 5, 9, 10, 11, 12, 13, 14] {
         check_with_null(EFAULT, |p| memory_op(operation, p));
     };
-    "pointer-memory-translated" memory_translated for operation in [7, 15, 24] {
-        check_with_null(unless_missing(EFAULT), |p| memory_op(operation, p));
+    "pointer-memory-translated" memory_translated for operation in [7, 15, 16, 17, 23, 24, 26, 27, 28] {
+        check_with_null(EFAULT, |p| memory_op(operation, p));
     };
     "pointer-memory-extents" extents for operation in [0, 1, 6] {
         check_with_null(0, |p| memory_op(operation, p));

@@ -87,13 +87,15 @@ fn named(vcpu: &Vcpu, lenders: &mut Lenders, id: DomainId, by_grant: bool) -> Gr
     if id == DomainId::SELF {
         return Ok(Arc::clone(&vcpu.domain));
     }
-    if !by_grant {
-        return deny(
+    let domain = lenders.find(id)?;
+    if by_grant {
+        Ok(domain)
+    } else {
+        deny(
             Status::PermissionDenied,
             "only the caller's own frames are copied without a grant",
-        );
+        )
     }
-    lenders.find(id)
 }
 
 /// Runs `work` with a side's frame, which is held as long, and with the grant it came from.

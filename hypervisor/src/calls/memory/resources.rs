@@ -1,7 +1,7 @@
 //! `XENMEM_acquire_resource`: frames of the hypervisor that belong to another domain and that the caller will map as
 //! that domain's, such as its grant table before it runs.
 
-use calls::ResourceType;
+use calls::{NotDone, ResourceType};
 use grants::Version;
 use vocabulary::{refuse, DomainId, Errno, Mfn, Refusal, Refused};
 use xen_abi::memory::{
@@ -12,7 +12,7 @@ use xen_abi::memory::{
 use crate::calls::memory_op::{go_on, OPERATION_BITS};
 use crate::domain::Domain;
 use crate::grants::GrantFrame;
-use crate::hypercall::{Answer, Arguments};
+use crate::hypercall::{self, Answer, Arguments};
 use crate::vcpu::Vcpu;
 use crate::{authority, guest};
 
@@ -83,13 +83,18 @@ pub fn acquire(vcpu: &Vcpu, arguments: &mut Arguments, structure: u64, done: u64
         )?);
     }
     let domain = authority::other(vcpu, DomainId(request.domid))?;
-    // Of the types there are, those that are not done have no frames in any domain there is.
-    let ResourceType::GrantTable = ResourceType::from_number(request.kind.into())
-        .map_err(|_| Refusal::new(Errno::EINVAL, "the domain has no such resource"))?;
+    match ResourceType::from_number(request.kind.into()) {
+        Ok(ResourceType::GrantTable) => {}
+        // Of the types there are, the others have no frames in any domain there is.
+        Err(NotDone { name: Some(_), .. }) => {
+            return hypercall::refuse(Errno::EINVAL, "the domain has no such resource");
+        }
+        Err(_) => return hypercall::refuse(Errno::EOPNOTSUPP, "there is no such resource"),
+    }
     let part = Part::from_number(request.id)?;
     let most = part.most(&domain);
     if request.frame_list == 0 {
-        if request.nr_frames != 0 || request.frame != 0 {
+        if request.nr_frames != 0 {
             return Ok(refuse(
                 Errno::EINVAL,
                 "a question for the size names frames",

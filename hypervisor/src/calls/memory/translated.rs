@@ -1,7 +1,7 @@
 //! Operations about what translated domains have and para-virtualized ones do not (a guest-physical map, memory
 //! populated on demand, virtual nodes), and which answer them so.
 
-use vocabulary::{refuse, DomainId, Errno, Mfn, Refused};
+use vocabulary::{refuse, DomainId, Errno};
 use xen_abi::memory::{
     AddToPhysmap, AddToPhysmapBatch, PodTarget, RemoveFromPhysmap, ReservedDeviceMemoryMap,
     VnumaTopologyInfo, XENMAPSPACE_gmfn_foreign, XENMEM_RDM_ALL,
@@ -9,7 +9,7 @@ use xen_abi::memory::{
 
 use crate::hypercall::Answer;
 use crate::vcpu::Vcpu;
-use crate::{authority, guest, machine};
+use crate::{authority, guest};
 
 /// What every attempt to change a map is told.
 fn no_map() -> Answer {
@@ -39,38 +39,22 @@ pub fn add_batch(structure: u64, vcpu: &Vcpu) -> Answer {
     no_map()
 }
 
-/// `XENMEM_remove_from_physmap`: nothing to do with a frame that the domain has. ENOENT for one that it has not.
+/// `XENMEM_remove_from_physmap`.
 pub fn remove(structure: u64, vcpu: &Vcpu) -> Answer {
     let request = guest::read::<RemoveFromPhysmap>(structure)?;
-    let domain = authority::target(vcpu, DomainId(request.domid))?;
-    let frames = machine::frames();
-    match memory::PageRef::acquire(frames, &machine::Machine, Mfn(request.gpfn), domain.id) {
-        Ok(_held) => Ok(0),
-        Err(_) => Ok(refuse(Errno::ENOENT, "the domain has no such frame")?),
-    }
+    authority::target(vcpu, DomainId(request.domid))?;
+    no_map()
 }
 
-/// `XENMEM_get_pod_target` and, with `set`, `XENMEM_set_pod_target`: nothing is populated on demand, whatever the
-/// target. EINVAL for one beyond the domain's maximum.
-pub fn on_demand(structure: u64, vcpu: &Vcpu, set: bool) -> Answer {
-    let mut request = guest::read::<PodTarget>(structure)?;
-    let domain = authority::target(vcpu, DomainId(request.domid))?;
+/// `XENMEM_get_pod_target` and `XENMEM_set_pod_target`: nothing of a para-virtualized domain is populated on demand.
+pub fn on_demand(structure: u64, vcpu: &Vcpu) -> Answer {
+    let request = guest::read::<PodTarget>(structure)?;
+    authority::target(vcpu, DomainId(request.domid))?;
     authority::control(vcpu)?;
-    let (total, most) = {
-        let pages = domain.pages.lock();
-        (pages.total(), pages.max())
-    };
-    if set && request.target_pages > most {
-        return Ok(refuse(
-            Errno::EINVAL,
-            "the target is beyond the domain's maximum",
-        )?);
-    }
-    request.tot_pages = total;
-    request.pod_cache_pages = 0;
-    request.pod_entries = 0;
-    guest::write(structure, &request)?;
-    Ok(0)
+    Ok(refuse(
+        Errno::EINVAL,
+        "the domain is not populated on demand",
+    )?)
 }
 
 /// `XENMEM_get_vnumainfo`. EOPNOTSUPP: the domain has no virtual nodes, so that the guest goes on without.
@@ -80,7 +64,8 @@ pub fn virtual_nodes(structure: u64, vcpu: &Vcpu) -> Answer {
         return Ok(refuse(Errno::EINVAL, "padding is not zero")?);
     }
     let domain = authority::target(vcpu, DomainId(request.domid))?;
-    told(crate::virtual_nodes::tell(&domain, structure, request))
+    crate::virtual_nodes::tell(&domain, structure, request)?;
+    Ok(0)
 }
 
 /// `XENMEM_reserved_device_memory_map`: without an I/O MMU no memory is reserved for devices.
@@ -90,10 +75,6 @@ pub fn reserved_for_devices(structure: u64) -> Answer {
         return Ok(refuse(Errno::EINVAL, "an unknown flag")?);
     }
     request.nr_entries = 0;
-    told(guest::write(structure, &request))
-}
-
-fn told(written: Refused<()>) -> Answer {
-    written?;
+    guest::write(structure, &request)?;
     Ok(0)
 }
