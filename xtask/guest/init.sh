@@ -7,7 +7,8 @@
 #!   tick                 counts on the console, ten times a second
 #!   check                checks registers and memory over and over, counting what was found wrong
 #!   shell                a shell on the console
-#! and without any of the last five it stays up and does nothing until it is told to stop.
+#!   driver               becomes a driver domain, whose root is the toolstack's disk
+#! and without any of the last six it stays up and does nothing until it is told to stop.
 #!
 #! Said on the console, for dom0 to wait for:
 #!   guest: up UPTIME      it runs programs
@@ -73,6 +74,18 @@ if asked tick; then
 fi
 if asked check; then
     registers forever
+fi
+if asked driver; then
+    for module in /driver/*.ko; do
+        insmod "$module"
+    done
+    mkdir -p /sysroot
+    mount -t ext4 -o noatime /dev/xvda /sysroot || echo "guest: no root on xvda"
+    mount -t tmpfs -o mode=755 xenolith /sysroot/opt/xenolith
+    cp /driver-domain /sysroot/opt/xenolith/
+    mount --move /dev /sysroot/dev
+    umount /sys /proc
+    exec switch_root /sysroot /opt/xenolith/driver-domain
 fi
 if asked shell; then
     setsid cttyhack sh

@@ -17,6 +17,24 @@ pub const FLAVOURS: &[(&str, &str)] = &[("cloud", "cloud-amd64"), ("stock", "amd
 /// The front ends, which Debian builds as modules, and the hypervisor's watchdog.
 const MODULES: &[&str] = &["xen-blkfront", "xen-netfront", "xen_wdt"];
 
+/// What a driver domain needs beside, in the flavour that has it: back ends, the toolstack's
+/// devices, and the file system of the toolstack's disk.
+const DRIVER_MODULES: &[&str] = &[
+    "crc32c_generic",
+    "ext4",
+    "loop",
+    "bridge",
+    "xen-evtchn",
+    "xen-gntdev",
+    "xen-gntalloc",
+    "xen-privcmd",
+    "xenfs",
+    "xen-blkback",
+    "xen-netback",
+];
+/// The flavour of driver domains.
+const DRIVER_FLAVOUR: &str = "stock";
+
 /// What one flavour of guest boots from.
 pub struct Guest {
     /// `cloud`, `stock`.
@@ -38,13 +56,14 @@ impl Guest {
         }
         archive.character_device("dev/console", 5, 1);
         busybox::add(places, &mut archive)?;
-        for path in kernel.closure(MODULES)? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            archive.file(&format!("modules/{name}"), 0o644, &std::fs::read(&path)?);
+        add_modules(&kernel, &mut archive, "modules", MODULES)?;
+        if name == DRIVER_FLAVOUR {
+            add_modules(&kernel, &mut archive, "driver", DRIVER_MODULES)?;
         }
         add_programs(places, &mut archive, &["microbench", "registers"])?;
         let folder = places.root.join("xtask/guest");
         archive.program("init", &folder.join("init.sh"))?;
+        archive.program("driver-domain", &folder.join("driver-domain"))?;
         for name in ["poweroff", "reboot"] {
             let script = format!("#!/bin/busybox sh\nexec /bin/busybox {name} -f\n");
             archive.file(&format!("sbin/{name}"), 0o755, script.as_bytes());
@@ -55,6 +74,16 @@ impl Guest {
             initramfs: archive.finish(),
         })
     }
+}
+
+/// Adds modules and what they need to a folder, numbered in the order in which they load.
+fn add_modules(kernel: &Kernel, archive: &mut Archive, folder: &str, names: &[&str]) -> Result<()> {
+    for (number, path) in kernel.closure(names)?.iter().enumerate() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let inside = format!("{folder}/{number:02}-{name}");
+        archive.file(&inside, 0o644, &std::fs::read(path)?);
+    }
+    Ok(())
 }
 
 /// Compiles small C programs of ours and puts them into `/bin` of an initramfs.

@@ -141,19 +141,26 @@ impl Machine {
     /// A machine whose dom0 has Debian's toolstack and does `what`, with a gibibyte for itself and
     /// the rest for guests. What it writes to its disk is forgotten.
     pub fn with_toolstack(hypervisor: &Hypervisor, dom0: &Dom0, what: &str) -> Self {
-        let mut machine = Self::with_dom0(hypervisor, dom0, "toolstack")
+        Self::with_dom0(hypervisor, dom0, "toolstack")
             .kernel_words(&format!("do={what}"))
             .words("dom0_mem=1024M,max:1024M")
             .processors(2)
-            .memory(3072);
-        if let Some(disk) = &dom0.toolstack {
-            let drive = format!(
-                "file={},format=raw,if=virtio,snapshot=on,cache=unsafe",
-                disk.display()
-            );
-            machine = machine.devices(["-drive", &drive]);
+            .memory(3072)
+            .toolstack_disk(dom0)
+    }
+
+    /// Gives it a disk with the toolstack, or another: a driver domain has one of its own.
+    pub fn toolstack_disk(self, dom0: &Dom0) -> Self {
+        match &dom0.toolstack {
+            None => self,
+            Some(disk) => self.devices([
+                "-drive".to_owned(),
+                format!(
+                    "file={},format=raw,if=virtio,snapshot=on,cache=unsafe",
+                    disk.display()
+                ),
+            ]),
         }
-        machine
     }
 
     /// A machine whose dom0 is the Debian on a disk; `forget` throws away what it writes there.

@@ -7,7 +7,7 @@ use anyhow::{bail, Result};
 use std::path::Path;
 use std::process::Command;
 
-/// One job a crate: `abi`, `xtask` and those below `core/`.
+/// One job a crate: `abi`, `xtask`, `fuzz` and those below `core/`.
 pub fn jobs(context: &Context) -> Vec<Job> {
     let mut folders = vec!["abi".to_owned()];
     let core = context.places.root.join("core");
@@ -21,6 +21,7 @@ pub fn jobs(context: &Context) -> Vec<Job> {
     subjects.sort();
     folders.extend(subjects);
     folders.push("xtask".to_owned());
+    folders.push("fuzz".to_owned());
     folders
         .into_iter()
         .map(|folder| {

@@ -1,0 +1,54 @@
+//! Guests of our own that misbehave, created by Debian's toolstack beside one that checks itself:
+//! the cases in `xtask/dom0/toolstack/cases/hostile`.
+
+use super::context::Context;
+use super::jobs::Job;
+use super::toolstack::run_cases;
+use crate::build::Profile;
+use crate::dom0::Dom0;
+use crate::machine::Machine;
+use crate::toolchain::Toolchain;
+use anyhow::Result;
+use std::path::Path;
+
+/// The guests' boot files.
+const GUESTS: &[&str] = &[
+    "guest-canary",
+    "guest-hostile",
+    "guest-bad-frontend",
+    "guest-bad-backend",
+];
+
+/// A minute of it, and ten for `--all`. Two hostile guests share the time.
+pub fn jobs() -> Vec<Job> {
+    [("hostile", 30, false), ("hostile at length", 300, true)]
+        .into_iter()
+        .map(|(prefix, seconds, tail)| {
+            Job::many(prefix, true, move |context, report| {
+                let dom0 = dom0(context)?;
+                // With assertions: what a guest can break must not go unnoticed.
+                let hypervisor = context.hypervisor(Profile::Checked)?;
+                let machine = Machine::with_toolstack(&hypervisor, &dom0, "cases")
+                    .processors(2)
+                    .memory(2048)
+                    .kernel_words(&format!("hostile_seconds={seconds}"));
+                run_cases(context, report, prefix, machine, "hostile")
+            })
+            .tail_unless(!tail)
+        })
+        .collect()
+}
+
+/// A dom0 with the guests in it.
+fn dom0(context: &Context) -> Result<Dom0> {
+    let folder = Toolchain::pick()?.build(&context.places, "guest-isolation", "release")?;
+    let files: Vec<_> = GUESTS
+        .iter()
+        .map(|name| (format!("own-guests/{name}"), folder.join(name)))
+        .collect();
+    let named: Vec<(&str, &Path)> = files
+        .iter()
+        .map(|(inside, path)| (inside.as_str(), path.as_path()))
+        .collect();
+    Dom0::with_files(&context.places, "hostile", &named)
+}
