@@ -69,7 +69,8 @@ impl FairScheduler {
             // A clear gain is taken at once. Where loads cannot match better, whoever has been here longest
             // moves, so that everyone gets their time on the less loaded CPU; the running one moves when it
             // waits next.
-            let helps = after < load - load / 8;
+            // An idle CPU helps however heavy the vCPU is against the one that runs.
+            let helps = self.idle.contains(target) || after < load - load / 8;
             let turn = rotates
                 && other_load < load
                 && after <= load + load / 4

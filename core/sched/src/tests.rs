@@ -407,6 +407,25 @@ fn take_step(machine: &mut Machine, step: Step) {
     }
 }
 
+/// Found by the property below: the light one came first, and the gain of moving the heavy one seemed too small.
+#[test]
+fn an_idle_cpu_takes_a_heavy_vcpu_from_behind_a_light_one() {
+    let mut machine = Machine::new(CPUS);
+    for step in [
+        Step::Add(351, 1, 1, 16_180),
+        Step::Pin(0, 2),
+        Step::Run(2_563_522),
+        Step::Add(430, 14, 560_414, 2_345_357),
+        Step::Run(562_415),
+        Step::Weigh(1, 2457),
+        Step::Wake(1),
+        Step::Wake(0),
+        Step::Run(SECOND / 20),
+    ] {
+        take_step(&mut machine, step);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
