@@ -97,13 +97,13 @@ pointer_cases! {
         check_with_null(0, |p| memory_op(operation, p));
     };
     "pointer-hvm-op" hvm for operation in [0, 1] {
-        check_with_null(unless_missing(EFAULT), |p| call2(nr::HVM_OP, operation, p));
+        check_with_null(EFAULT, |p| call2(nr::HVM_OP, operation, p));
     };
     "pointer-kexec-op" kexec {
-        check_with_null(unless_missing(EFAULT), |p| call2(nr::KEXEC_OP, 0, p));
+        check_with_null(EFAULT, |p| call2(nr::KEXEC_OP, 0, p));
     };
     "pointer-mca" mca check_with_null(EFAULT, |p| call2(nr::MCA, p, 0));
-    "pointer-dm-op" dm check(unless_missing(EFAULT), |p| call3(nr::DM_OP, 1, 1, p));
+    "pointer-dm-op" dm check(EFAULT, |p| call3(nr::DM_OP, 1, 1, p));
 }
 
 /// Every operation of `physdev_op` that takes an argument.
