@@ -9,6 +9,7 @@ mod context;
 mod devices;
 mod firmware;
 mod host;
+mod hostile;
 mod jobs;
 mod loaders;
 mod power;
@@ -58,6 +59,7 @@ fn every_job(context: &Context) -> Vec<Job> {
     }
     // The longest boots first, so that none of them is alone at the end.
     jobs.extend(toolstack::jobs(context));
+    jobs.extend(hostile::jobs());
     jobs.extend(suite::jobs(context));
     jobs.extend(boots::jobs());
     jobs.extend(power::jobs(context));
