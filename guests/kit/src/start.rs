@@ -80,6 +80,14 @@ pub fn is_dom0() -> bool {
     start_info().flags & 2 != 0
 }
 
+/// The domain's number: XenStore tells a guest its own.
+pub fn own_domain() -> u16 {
+    match is_dom0() {
+        true => 0,
+        false => crate::xenstore::read_number("domid").unwrap_or(0) as u16,
+    }
+}
+
 extern "Rust" {
     fn kit_guest_main();
 }

@@ -4,8 +4,14 @@
 //! With QEMU's `-icount shift=0` a tick is one instruction, exactly; otherwise values are wall-clock
 //! and only ratios of interleaved runs say something. The cost of the loop itself is subtracted.
 //! `only=a,b` on the command line runs just those.
+//!
+//! It runs as dom0 and as a guest. As two guests, `role=server` and `role=client`, each with the
+//! other's number at `data/peer` in XenStore, the client measures what goes on between the two.
 #![no_std]
 #![no_main]
+
+#[path = "guest-bench/pair.rs"]
+mod pair;
 
 use core::arch::{asm, global_asm};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -109,6 +115,15 @@ fn wanted(name: &str) -> bool {
 }
 
 fn main() {
+    match command_line::value("role") {
+        Some("server") => return pair::serve(),
+        Some("client") => pair::measure(),
+        _ => measure_alone(),
+    }
+    guest_kit::say!("BENCH-END");
+}
+
+fn measure_alone() {
     calls();
     page_tables();
     traps();
@@ -116,7 +131,6 @@ fn main() {
     channels();
     granting();
     instructions();
-    guest_kit::say!("BENCH-END");
 }
 
 fn calls() {
@@ -291,9 +305,10 @@ fn channels() {
 fn granting() {
     let table = grants::setup();
     let (page, window) = (Page::take(), Page::take());
-    table.grant(20, grants::PERMIT_ACCESS, 0, page.mfn());
+    let own = guest_kit::start::own_domain();
+    table.grant(20, grants::PERMIT_ACCESS, own, page.mfn());
     bench("grant-map-unmap", || {
-        let map = grants::map(window.va, grants::MAP_HOST, 20, 0);
+        let map = grants::map(window.va, grants::MAP_HOST, 20, own);
         grants::unmap(window.va, map.handle);
     });
     let end = |frame_or_reference, domain| grants::CopyEnd {
@@ -303,7 +318,7 @@ fn granting() {
     };
     let target = Page::take().mfn();
     bench("grant-copy-4096", || {
-        grants::copy(end(20, 0), end(target, 0x7ff0), 4096, 1);
+        grants::copy(end(20, own), end(target, 0x7ff0), 4096, 1);
     });
 }
 
