@@ -1,4 +1,5 @@
-//! Random operations on three domains, against a plain model of what each port is and holds.
+//! Random operations on three domains, each of which may die at any moment, against a plain model of what each port is
+//! and holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering::SeqCst;
@@ -32,6 +33,8 @@ enum Operation {
     BindVcpu(u16, u32, u32),
     Priority(u16, u32, u32),
     Drain(u16),
+    /// The domain ends: all its ports close, and it does nothing any more.
+    Die(u16),
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -54,7 +57,18 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (domain(), port(), 0..VCPUS + 1).prop_map(|(d, p, v)| BindVcpu(d, p, v)),
         1 => (domain(), port(), 0..18u32).prop_map(|(d, p, n)| Priority(d, p, n)),
         3 => domain().prop_map(Drain),
+        1 => domain().prop_map(Die),
     ]
+}
+
+/// The domain that acts, or in which the hypervisor does.
+fn actor(operation: &Operation) -> u16 {
+    use Operation::*;
+    match *operation {
+        AllocUnbound(id, _) | Connect(id, ..) | Virq(id, ..) | Ipi(id, _) | Pirq(id, _) => id,
+        Close(id, _) | Send(id, _) | RaiseVirq(id, ..) | RaisePirq(id, _) | Mask(id, _) => id,
+        Unmask(id, _) | BindVcpu(id, ..) | Priority(id, ..) | Drain(id) | Die(id) => id,
+    }
 }
 
 /// One domain as the model sees it.
@@ -68,6 +82,7 @@ struct Model {
 struct World {
     guests: Vec<Guest>,
     models: Vec<Model>,
+    dead: [bool; DOMAINS as usize],
 }
 
 impl World {
@@ -80,6 +95,7 @@ impl World {
         Self {
             guests,
             models: (0..DOMAINS).map(|_| Model::default()).collect(),
+            dead: [false; DOMAINS as usize],
         }
     }
 
@@ -350,7 +366,31 @@ impl World {
         }
     }
 
+    /// Seals the table, closes every port and gives the pages back.
+    fn die(&mut self, domain: u16) {
+        self.guests[domain as usize].table.seal();
+        self.close_all(domain);
+        let guest = &self.guests[domain as usize];
+        guest.table.retire_fifo().unwrap();
+        assert!(guest.table.alloc_unbound(DomainId(0)).is_err());
+        self.dead[domain as usize] = true;
+    }
+
+    fn close_all(&mut self, domain: u16) {
+        let mut from = Port(0);
+        while let Some(port) = self.guests[domain as usize].table.next_open(from) {
+            self.close(domain, port.0);
+            from = port;
+        }
+    }
+
     fn apply(&mut self, operation: &Operation) {
+        if self.dead[actor(operation) as usize] {
+            return;
+        }
+        if let Operation::Die(domain) = *operation {
+            self.die(domain);
+        }
         self.bind(operation);
         self.deliver(operation);
         self.adjust(operation);
@@ -361,7 +401,9 @@ impl World {
     }
 
     fn compare(&self) {
-        for (guest, model) in self.guests.iter().zip(&self.models) {
+        let alive = |id: &usize| !self.dead[*id];
+        for id in (0..self.guests.len()).filter(alive) {
+            let (guest, model) = (&self.guests[id], &self.models[id]);
             for port in 1..PORTS {
                 let channel = guest.table.channel(Port(port)).unwrap();
                 let (binding, vcpu, priority) =
@@ -385,11 +427,7 @@ impl World {
     /// Closes all; then every table is as it was at first.
     fn end(mut self) {
         for domain in 0..DOMAINS {
-            let mut from = Port(0);
-            while let Some(port) = self.guests[domain as usize].table.next_open(from) {
-                self.close(domain, port.0);
-                from = port;
-            }
+            self.close_all(domain);
             self.compare();
         }
         for guest in &self.guests {

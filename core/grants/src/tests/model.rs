@@ -1,4 +1,5 @@
-//! Random operations of three domains on each other's grants, against a plain model.
+//! Random operations of three domains on each other's grants, each of which may die at any moment, against a plain
+//! model.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,8 @@ enum Operation {
     Copy(u16, u16, u32, bool),
     Version(u16, u32),
     Swap(u16, u32, u32),
+    /// The domain ends: it does nothing any more, and what it borrowed is given back.
+    Die(u16),
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -42,7 +45,24 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => (domain(), domain(), entry(), any::<bool>()).prop_map(|(l, b, e, w)| Copy(l, b, e, w)),
         1 => (domain(), 1..3u32).prop_map(|(l, v)| Version(l, v)),
         1 => (domain(), entry(), entry()).prop_map(|(l, a, b)| Swap(l, a, b)),
+        1 => domain().prop_map(Die),
     ]
+}
+
+/// The domains without whose life an operation does not happen: the guest that acts, and the owner of a page that is
+/// not to be had any more.
+fn actors(operation: &Operation) -> Vec<u16> {
+    match *operation {
+        Operation::Map(lender, borrower, ..) | Operation::Copy(lender, borrower, ..) => {
+            vec![lender, borrower]
+        }
+        Operation::Lend(domain, ..)
+        | Operation::Revoke(domain, _)
+        | Operation::Unmap(domain, ..)
+        | Operation::Version(domain, _)
+        | Operation::Swap(domain, ..)
+        | Operation::Die(domain) => vec![domain],
+    }
 }
 
 /// An entry as its guest wrote it.
@@ -58,6 +78,7 @@ struct World {
     entries: BTreeMap<(u16, u32), Lent>,
     /// Each borrower's mappings.
     mappings: Vec<Vec<(GrantHandle, Mapping)>>,
+    dead: [bool; DOMAINS as usize],
 }
 
 impl World {
@@ -66,6 +87,7 @@ impl World {
             domains: (0..DOMAINS).map(|id| domain(id, 1)).collect(),
             entries: BTreeMap::new(),
             mappings: vec![Vec::new(); DOMAINS as usize],
+            dead: [false; DOMAINS as usize],
         }
     }
 
@@ -88,7 +110,12 @@ impl World {
     }
 
     fn apply(&mut self, operation: &Operation) {
+        let dead = |id: &u16| self.dead[*id as usize];
+        if actors(operation).iter().any(dead) {
+            return;
+        }
         match *operation {
+            Operation::Die(domain) => self.die(domain),
             Operation::Lend(lender, entry, borrower, frame, readonly) => {
                 // A well-behaved guest writes only entries that lend nothing.
                 self.entries.entry((lender, entry)).or_insert_with(|| {
@@ -142,6 +169,24 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Ends all that a domain has borrowed, by number; what it lent stays with its borrowers.
+    fn die(&mut self, domain: u16) {
+        self.dead[domain as usize] = true;
+        let track = &self.at(domain).track;
+        for number in 0..track.numbers() {
+            let Some(handle) = track.mapping_at(number) else {
+                continue;
+            };
+            let unmapping = track.begin_unmap(VcpuId(0), handle, true, true).unwrap();
+            let lender = unmapping.mapping().lender;
+            unmapping.finish(Some(&self.at(lender.0).table));
+        }
+        assert_eq!(track.next_mapping(0), None);
+        self.mappings[domain as usize].clear();
+        let lends = (0..ENTRIES).any(|entry| self.holds(domain, entry).0 != 0);
+        assert_eq!(self.at(domain).table.is_idle(), !lends);
     }
 
     fn set_version(&mut self, lender: u16, version: u32) {
