@@ -28,6 +28,7 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
     let bare = !arguments.flag("--no-bare");
     let ours = !arguments.flag("--only-xen");
     let write = arguments.flag("--write");
+    let guests = !arguments.flag("--no-guests");
     arguments.finish()?;
     let places = Places::find()?;
     debian::install(debian::EMULATOR)?;
@@ -37,6 +38,10 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
         None
     };
     let dom0 = Dom0::assemble(&places)?;
+    let toolstack = match guests {
+        true => Some(Dom0::with_toolstack(&places)?),
+        false => None,
+    };
     let sides = sides(&places, image.as_ref(), bare)?;
     let (pace, rounds) = if wall {
         (Pace::Free, rounds)
@@ -48,7 +53,11 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
         // Interleaved, so that a change in the host's load meets every side alike.
         for (side, results) in sides.iter().zip(&mut all) {
             eprintln!("x: measuring {} ({round} of {rounds})", side.name());
-            results.push(measure::measure(&places, &dom0, side, pace)?);
+            let mut measured = measure::measure(&places, &dom0, side, pace)?;
+            if let (Some(dom0), true) = (&toolstack, *side != Hypervisor::Bare) {
+                measured.extend(measure::measure_guests(&places, dom0, side, pace)?);
+            }
+            results.push(measured);
         }
     }
     let mut report = Report::new(pace);

@@ -44,25 +44,54 @@ pub fn measure(
         Pace::Free => init.at.as_secs_f64() * 1e6,
     };
     measured.insert(rows::BOOT.to_owned(), boot);
+    collect(&mut emulator, &mut measured)
+        .with_context(|| format!("{}; see {}", hypervisor.name(), log.display()))?;
+    if let Some(kept) = memory_kept(&mut emulator, hypervisor)? {
+        measured.insert(rows::MEMORY_KEPT.to_owned(), kept);
+    }
+    Ok(measured)
+}
+
+/// Boots dom0 with Debian's toolstack and collects the rows that need guests.
+pub fn measure_guests(
+    places: &Places,
+    dom0: &Dom0,
+    hypervisor: &Hypervisor,
+    pace: Pace,
+) -> Result<Measured> {
+    let mut machine = Machine::with_toolstack(hypervisor, dom0, "bench").processors(1);
+    machine.pace = pace;
+    let log = places
+        .made("bench")?
+        .join(format!("{}-guests.log", hypervisor.name()));
+    let mut emulator = Emulator::start(&machine, &log)?;
+    emulator.wait_for(&["dom0: toolstack ready"], LIMIT)?;
+    let mut measured = Measured::new();
+    collect(&mut emulator, &mut measured)
+        .with_context(|| format!("{}; see {}", hypervisor.name(), log.display()))?;
+    Ok(measured)
+}
+
+/// Takes rows from the console until the benchmark says that it is through.
+fn collect(emulator: &mut Emulator, measured: &mut Measured) -> Result<()> {
     loop {
         let line = emulator
             .wait_for(&["row ", "dom0: passed", "dom0: failed"], LIMIT)?
             .text;
         if line.contains("dom0: failed") {
-            bail!("{}: {line}; see {}", hypervisor.name(), log.display());
+            bail!("{line}");
         }
         let Some((_, row)) = line.split_once("row ") else {
-            break;
+            return Ok(());
         };
         let (name, value) = row
             .split_once(' ')
             .context("a row has a name and a value")?;
-        measured.insert(name.to_owned(), value.trim().parse()?);
+        // A row without a value is missing in the table.
+        if let Ok(value) = value.trim().parse() {
+            measured.insert(name.to_owned(), value);
+        }
     }
-    if let Some(kept) = memory_kept(&mut emulator, hypervisor)? {
-        measured.insert(rows::MEMORY_KEPT.to_owned(), kept);
-    }
-    Ok(measured)
 }
 
 /// KiB that the hypervisor keeps: all the machine's RAM without what is free and what dom0 has.
