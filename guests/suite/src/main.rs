@@ -15,6 +15,7 @@ mod grant_copies;
 mod grant_details;
 mod granting;
 mod interrupts;
+mod machine_control;
 mod mmu_entries;
 mod other;
 mod other_domain;
@@ -55,6 +56,7 @@ const GROUPS: &[Group] = &[
     calls::GROUP,
     pointers::GROUP,
     other_domain::GROUP,
+    machine_control::GROUP,
     crashes::GROUP,
 ];
 
