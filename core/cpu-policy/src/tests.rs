@@ -6,6 +6,8 @@
     clippy::expect_used
 )]
 
+mod lists;
+
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;

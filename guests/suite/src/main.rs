@@ -6,6 +6,8 @@
 mod calls;
 mod channels;
 mod clocks;
+mod control;
+mod control_answers;
 mod crashes;
 mod descriptors;
 mod emulated;
@@ -56,6 +58,7 @@ const GROUPS: &[Group] = &[
     calls::GROUP,
     pointers::GROUP,
     other_domain::GROUP,
+    control::GROUP,
     machine_control::GROUP,
     crashes::GROUP,
 ];

@@ -12,8 +12,8 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::Request;
 use crate::schedule;
 
-/// `cap` of a request that leaves the cap as it is.
-const SAME_CAP: u16 = u16::MAX;
+/// Cap of a vCPU that uses a whole processor.
+const WHOLE: usize = 100;
 
 /// `XEN_DOMCTL_scheduler_op`: weight and cap of the domain; vCPUs have none of their own. EINVAL: another scheduler, or
 /// an operation it does not know.
@@ -40,15 +40,19 @@ pub fn adjust(request: &mut Request<'_>) -> Attempt<u64> {
             let Ok((wanted, _)) = SchedCredit2::read_from_prefix(part.u.as_bytes()) else {
                 return Ok(refuse(Errno::EINVAL, "the request has no parameters")?);
             };
+            if usize::from(wanted.cap) > WHOLE * request.domain.vcpu_count() {
+                return Ok(refuse(
+                    Errno::EINVAL,
+                    "the cap is more than the domain's vCPUs can use",
+                )?);
+            }
             if wanted.weight != 0 {
                 for vcpu in request.domain.vcpus() {
                     schedule::set_weight(&vcpu, wanted.weight)?;
                 }
                 settings.weight.store(wanted.weight, Relaxed);
             }
-            if wanted.cap != SAME_CAP {
-                settings.cap.store(wanted.cap, Relaxed);
-            }
+            settings.cap.store(wanted.cap, Relaxed);
             request.answer(&part)?;
             Ok(0)
         }
