@@ -74,8 +74,8 @@ pub fn write_markdown(out: &mut impl Write) -> Result {
     writeln!(
         out,
         "Every hypercall and operation of Xen 4.17's public headers. This page is made from the table the\n\
-         hypervisor's dispatcher is made from (`core/calls`); do not edit it. *Refused* answers `-ENOSYS` on\n\
-         purpose, *missing* answers it because nobody wrote it yet.\n"
+         hypervisor's dispatcher is made from (`core/calls`); do not edit it. *Refused* answers `-ENOSYS`, or\n\
+         the errno in its note, on purpose; *missing* answers `-ENOSYS` because nobody wrote it yet.\n"
     )?;
     writeln!(
         out,
