@@ -168,7 +168,9 @@ fn run(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Outcome
 
 fn run_rest(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Outcome {
     match operation {
-        Privileged::WriteExtendedControl { index: 0, value } if fpu::is_valid_xcr0(value) => {
+        Privileged::WriteExtendedControl { index: 0, value }
+            if fpu::is_valid_xcr0(value) && value & !cpuid::state_components(&vcpu.domain) == 0 =>
+        {
             vcpu.context.xcr0.store(value, Relaxed);
             switch::set_control(&vcpu.context);
             Outcome::Done
@@ -227,9 +229,16 @@ pub fn shown_cr4(vcpu: &Vcpu) -> u64 {
     CR4_SHOWN | vcpu.context.cr4.load(Relaxed)
 }
 
-/// Gives a vCPU that does not run another CR4, as far as it may choose.
+/// CR4.OSXSAVE: Linux uses XSAVE if it finds this set, as Xen sets it for every guest.
+const CR4_OSXSAVE: u64 = 1 << 18;
+
+/// Gives a vCPU that does not run the CR4 of its context, as far as it may choose; 0 stands for what a new one has.
 pub fn set_cr4(vcpu: &Vcpu, value: u64) {
-    vcpu.context.cr4.store(value & CR4_CHANGEABLE, Relaxed);
+    let value = match value {
+        0 if fpu::enabled() != 0 => CR4_OSXSAVE,
+        value => value & CR4_CHANGEABLE,
+    };
+    vcpu.context.cr4.store(value, Relaxed);
 }
 
 fn read_control(
