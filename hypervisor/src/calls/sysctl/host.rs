@@ -41,7 +41,9 @@ pub fn physinfo(request: &mut Request) -> Refused<()> {
         nr_nodes: crate::nodes::count(),
         max_node_id: crate::nodes::NODES as u32 - 1,
         cpu_khz: clock::tsc_khz() as u32,
+        // PV domains are given devices by `xen-pciback`, which needs no I/O MMU but trusts the domain.
         capabilities: numbers::XEN_SYSCTL_PHYSCAP_pv
+            | numbers::XEN_SYSCTL_PHYSCAP_directio
             | numbers::XEN_SYSCTL_PHYSCAP_gnttab_v1
             | numbers::XEN_SYSCTL_PHYSCAP_gnttab_v2,
         arch_capabilities: 0,

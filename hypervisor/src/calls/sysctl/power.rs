@@ -30,9 +30,8 @@ pub fn statistics(request: &mut Request) -> Refused<()> {
     }
     match SysctlPmStatOp::from_number(asked.kind).map_err(Refusal::from)? {
         SysctlPmStatOp::GetMaxCx => {
-            if let [first, ..] = &mut asked.u {
-                *first = u64::from(STATES);
-            }
+            let [first, ..] = &mut asked.u;
+            *first = u64::from(STATES);
         }
         SysctlPmStatOp::GetCxstat => resting_states(&mut asked)?,
         // What was counted is since the machine's start, as the interface says of the idle time.
@@ -84,9 +83,8 @@ pub fn control(request: &mut Request) -> Refused<()> {
             }
             // C1, and nothing to choose within it.
             let deepest = if asked.cpuid == 0 { 1 } else { 0 };
-            if let [first, ..] = &mut asked.u {
-                *first = deepest;
-            }
+            let [first, ..] = &mut asked.u;
+            *first = deepest;
             request.answer(&asked)
         }
         SysctlPmOp::EnableTurbo | SysctlPmOp::DisableTurbo => {
