@@ -33,7 +33,7 @@ operations! {
         Done Sethvmcontext = XEN_DOMCTL_sethvmcontext, "a PV domain has none: EINVAL";
         Done SetAddressSize = XEN_DOMCTL_set_address_size;
         Done GetAddressSize = XEN_DOMCTL_get_address_size;
-        Done AssignDevice = XEN_DOMCTL_assign_device, "no I/O MMU is used: EOPNOTSUPP";
+        Done AssignDevice = XEN_DOMCTL_assign_device, "PV domains, without an I/O MMU";
         Done BindPtIrq = XEN_DOMCTL_bind_pt_irq, "for HVM domains: EINVAL";
         Done MemoryMapping = XEN_DOMCTL_memory_mapping;
         Done IoportMapping = XEN_DOMCTL_ioport_mapping;
@@ -42,7 +42,7 @@ operations! {
         Refused SetOptFeature = XEN_DOMCTL_set_opt_feature, "obsolete, Itanium only";
         Done TestAssignDevice = XEN_DOMCTL_test_assign_device, "no I/O MMU is used: EOPNOTSUPP";
         Done SetTarget = XEN_DOMCTL_set_target, "for HVM domains: EOPNOTSUPP";
-        Done DeassignDevice = XEN_DOMCTL_deassign_device, "no I/O MMU is used: EOPNOTSUPP";
+        Done DeassignDevice = XEN_DOMCTL_deassign_device, "PV domains, without an I/O MMU";
         Done UnbindPtIrq = XEN_DOMCTL_unbind_pt_irq, "for HVM domains: EINVAL";
         Done GetDeviceGroup = XEN_DOMCTL_get_device_group, "no I/O MMU is used: EOPNOTSUPP";
         Done DebugOp = XEN_DOMCTL_debug_op => DomctlDebugOp, "for HVM domains: EINVAL";

@@ -79,7 +79,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             };
             on_domain(operation, &mut request)
         }
-        (DomctlOp::TestAssignDevice, None) => devices::assign(),
+        (DomctlOp::TestAssignDevice, None) => devices::test(),
         (_, None) => refuse(Errno::ESRCH, "there is no such domain"),
     }
 }
@@ -138,10 +138,8 @@ fn apart(operation: DomctlOp, request: &mut Request<'_>) -> Answer {
         DomctlOp::Gethvmcontext | DomctlOp::Sethvmcontext | DomctlOp::GethvmcontextPartial => {
             hvm::context()
         }
-        DomctlOp::AssignDevice
-        | DomctlOp::TestAssignDevice
-        | DomctlOp::DeassignDevice
-        | DomctlOp::GetDeviceGroup => devices::assign(),
+        DomctlOp::AssignDevice | DomctlOp::DeassignDevice => devices::assign(request),
+        DomctlOp::TestAssignDevice | DomctlOp::GetDeviceGroup => devices::test(),
         DomctlOp::BindPtIrq | DomctlOp::UnbindPtIrq => devices::bind_interrupt(request),
         DomctlOp::Setvnumainfo => affinity::describe_nodes(request),
         DomctlOp::Setdebugging => watching::set_debugging(request),

@@ -66,7 +66,7 @@ fn check(part: &VcpuAffinity) -> Refused<(bool, bool)> {
 /// the processors is in use; EFAULT.
 pub fn set(request: &mut Request<'_>) -> Attempt<u64> {
     let part: VcpuAffinity = request.part()?;
-    let vcpu = request.vcpu_of_domain(part.vcpu, Errno::EINVAL)?;
+    let vcpu = request.announced_vcpu(part.vcpu)?;
     let (hard, soft) = check(&part)?;
     if part.flags & XEN_VCPUAFFINITY_FORCE != 0 {
         schedule::override_affinity(&vcpu, None)?;
@@ -91,7 +91,7 @@ pub fn set(request: &mut Request<'_>) -> Attempt<u64> {
 /// `XEN_DOMCTL_getvcpuaffinity`: as they were set. EINVAL: no such vCPU, or no map; EFAULT.
 pub fn get(request: &mut Request<'_>) -> Attempt<u64> {
     let part: VcpuAffinity = request.part()?;
-    let vcpu = request.vcpu_of_domain(part.vcpu, Errno::EINVAL)?;
+    let vcpu = request.announced_vcpu(part.vcpu)?;
     let (hard, soft) = check(&part)?;
     let (hard_set, soft_set) = schedule::affinity(&vcpu);
     let named = named();
@@ -142,7 +142,7 @@ pub fn describe_nodes(request: &mut Request<'_>) -> Attempt<u64> {
 /// `XEN_DOMCTL_getvcpuinfo`. EINVAL: no such vCPU.
 pub fn info(request: &mut Request<'_>) -> Attempt<u64> {
     let mut part: Getvcpuinfo = request.part()?;
-    let vcpu = request.vcpu_of_domain(part.vcpu, Errno::EINVAL)?;
+    let vcpu = request.announced_vcpu(part.vcpu)?;
     let [ran, ..] = schedule::runstate(&vcpu).time;
     part.online = u8::from(vcpu.is_up.load(Acquire));
     part.blocked = u8::from(vcpu.is_blocked.load(Acquire));

@@ -9,7 +9,7 @@ use xen_abi::arch_x86::{XEN_X86_EMU_ALL, XEN_X86_EMU_PIT, XEN_X86_MSR_RELAXED};
 use xen_abi::domctl::{
     Createdomain, Domctl, XEN_DOMCTL_CDF_hap, XEN_DOMCTL_CDF_hvm, XEN_DOMCTL_CDF_iommu,
     XEN_DOMCTL_CDF_nested_virt, XEN_DOMCTL_CDF_vpmu, XEN_DOMCTL_GRANT_version_mask,
-    XEN_DOMCTL_CDF_MAX,
+    XEN_DOMCTL_CDF_MAX, XEN_DOMCTL_IOMMU_MAX,
 };
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -65,8 +65,15 @@ fn check(config: &Createdomain) -> Refused<()> {
     if flags & (XEN_DOMCTL_CDF_hap | XEN_DOMCTL_CDF_nested_virt) != 0 {
         return refuse(Errno::EINVAL, "nested paging is for HVM domains");
     }
-    if flags & XEN_DOMCTL_CDF_iommu != 0 || config.iommu_opts != 0 {
-        return refuse(Errno::EINVAL, "the machine's IOMMU is not in use");
+    // A domain that may be given devices. They reach all memory: there is no I/O MMU to keep them from it.
+    let may_have_devices = flags & XEN_DOMCTL_CDF_iommu != 0;
+    let known = if may_have_devices {
+        XEN_DOMCTL_IOMMU_MAX
+    } else {
+        0
+    };
+    if config.iommu_opts & !known != 0 {
+        return refuse(Errno::EINVAL, "the options of an I/O MMU are not known");
     }
     if config.vmtrace_size != 0 {
         return refuse(Errno::EINVAL, "the processors cannot trace domains");

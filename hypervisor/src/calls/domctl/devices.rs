@@ -1,13 +1,32 @@
-//! Devices that are given to domains whole: for that an I/O MMU must keep them from the memory of others, and none is in
-//! use. (`xen-pciback` gives a device's ports, frames and interrupts; see `permissions.rs`.)
+//! Devices that are given to domains. `xen-pciback` gives a device's ports, frames and interrupts (see `permissions.rs`);
+//! there is no I/O MMU that keeps the device from others' memory, so whoever gets one is trusted like the first domain.
 
 use memory::Attempt;
 use vocabulary::{refuse, Errno};
+use xen_abi::domctl::XEN_DOMCTL_CDF_iommu;
+use xen_abi::domctl_device::{AssignDevice, XEN_DOMCTL_DEV_PCI};
 
 use super::Request;
 
-/// `XEN_DOMCTL_assign_device`, `…_test_assign_device`, `…_deassign_device` and `…_get_device_group`. EOPNOTSUPP.
-pub fn assign() -> Attempt<u64> {
+/// `XEN_DOMCTL_assign_device` and `…_deassign_device`: for a domain that was made to have devices there is nothing to do
+/// but to say what it means. EOPNOTSUPP: another domain, or no PCI device.
+pub fn assign(request: &mut Request<'_>) -> Attempt<u64> {
+    let part: AssignDevice = request.part()?;
+    let may_have = request.domain.config.flags & XEN_DOMCTL_CDF_iommu != 0;
+    if !may_have || part.dev != XEN_DOMCTL_DEV_PCI {
+        return test();
+    }
+    crate::log!(
+        Warning,
+        "{:?} has to do with PCI device {:06x}, which reaches all memory: there is no I/O MMU",
+        request.domain.id,
+        part.u.first().map_or(0, |word| *word as u32) & 0xff_ffff
+    );
+    Ok(0)
+}
+
+/// `XEN_DOMCTL_test_assign_device` and `…_get_device_group`, which ask the I/O MMU. EOPNOTSUPP.
+pub fn test() -> Attempt<u64> {
     Ok(refuse(Errno::EOPNOTSUPP, "no I/O MMU is in use")?)
 }
 

@@ -42,6 +42,17 @@ impl Request<'_> {
         guest::write(self.structure, &self.frame)
     }
 
+    /// One of the domain's vCPUs. EINVAL: its number is beyond those announced; ESRCH: it is not made yet.
+    pub fn announced_vcpu(&self, number: u32) -> Refused<Arc<Vcpu>> {
+        let is_announced = number < self.domain.config.max_vcpus;
+        let errno = if is_announced {
+            Errno::ESRCH
+        } else {
+            Errno::EINVAL
+        };
+        self.vcpu_of_domain(number, errno)
+    }
+
     /// One of the domain's vCPUs; without it the errno that the operation has for that.
     pub fn vcpu_of_domain(&self, number: u32, errno: Errno) -> Refused<Arc<Vcpu>> {
         match self.domain.vcpu(VcpuId(number)) {
