@@ -13,6 +13,7 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
+use arrayvec::ArrayVec;
 use vocabulary::Mfn;
 
 use crate::entry::{self, TaskState};
@@ -30,6 +31,11 @@ const RESERVED_PAGE: u64 = 14;
 const OWN_PAGE: u64 = 15;
 /// First page of the LDT.
 const LDT_PAGE: u64 = 16;
+/// Windows that one table maps, which is 2 MiB.
+const GROUP: u32 = ((2 << 20) / SIZE) as u32;
+const _: () = assert!(MAX_CPUS as u32 % GROUP == 0);
+/// Tables that one call of [`spare_tables`] finds at most.
+pub const SPARE: usize = 32;
 /// Guest frames a GDT can have.
 pub const GDT_FRAMES: usize = 14;
 /// Guest frames an LDT can have.
@@ -71,7 +77,31 @@ fn base(window: u32) -> u64 {
     paging::WINDOWS + u64::from(window) * SIZE
 }
 
-/// A vCPU's window. Its place and the table that maps it are used again after it.
+/// Takes tables out of use that map no window of a vCPU any more, at most [`SPARE`] a call, and gives their frames. The
+/// caller flushes every processor before it uses these for anything.
+pub fn spare_tables() -> ArrayVec<Mfn, SPARE> {
+    let mut spare = ArrayVec::new();
+    let numbers = NUMBERS.lock();
+    for group in MAX_CPUS as u32 / GROUP..numbers.next.div_ceil(GROUP) {
+        let of_group = group * GROUP..numbers.next.min((group + 1) * GROUP);
+        let free = numbers
+            .free
+            .iter()
+            .filter(|number| of_group.contains(number));
+        if free.count() == of_group.len() && !spare.is_full() {
+            spare.extend(paging::remove_leaf_table(base(group * GROUP)));
+        }
+    }
+    spare
+}
+
+/// Leaves the window of the vCPU that this processor ran, for the processor's own.
+pub fn leave() {
+    load_ldt(0, 0);
+    load_gdt(PerCpu::current().index() as u32);
+}
+
+/// A vCPU's window. Its place is used again after it, and so is the table that maps it, unless it is given back.
 #[derive(Debug)]
 pub struct DescriptorWindow {
     number: u32,

@@ -1,9 +1,10 @@
 //! The hypervisor's own heap: the global allocator, fed with regions of memory.
 
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use talc::{source::Manual, TalcLock};
-use vocabulary::VirtAddr;
+use vocabulary::{Mfn, VirtAddr};
 
 /// A lock that spins. Nobody sends TLB shoot-downs or waits for another processor while holding it, so a waiter need
 /// not answer any; the critical sections are the allocator's few hundred instructions.
@@ -56,13 +57,51 @@ pub unsafe fn add(start: VirtAddr, length: usize) -> bool {
     claimed.is_some()
 }
 
+/// Frames that the heap uses for as long as anything lies in them.
+#[derive(Debug)]
+pub struct Lent {
+    first: Mfn,
+    order: u32,
+    /// Where the allocator ends in them.
+    end: NonNull<u8>,
+}
+
+// SAFETY: the pointer is only a mark for the allocator, which is used under its own lock.
+unsafe impl Send for Lent {}
+
+/// Gives the heap 2^`order` frames from `first` until [`take_back`] succeeds. The frames must be the hypervisor's own.
+pub fn lend(first: Mfn, order: u32) -> Option<Lent> {
+    let start = crate::window::Window::open(first).address() as *mut u8;
+    let length = 4096usize << order;
+    // SAFETY: the direct map shows all RAM writable for ever; the caller's frames are nobody else's until the
+    // allocator has let go of them.
+    let end = unsafe { HEAP.lock().claim(start, length) }?;
+    SIZE.fetch_add(length, Ordering::Relaxed);
+    Some(Lent { first, order, end })
+}
+
+/// Takes frames back in which nothing lies any more: the first, and the order of how many. Otherwise the loan goes on.
+pub fn take_back(lent: Lent) -> Result<(Mfn, u32), Lent> {
+    let mut heap = HEAP.lock();
+    // SAFETY: the end is that of a region claimed by `lend`, which nothing but the deletion below changes.
+    if unsafe { heap.reserved(lent.end) }.any {
+        return Err(lent);
+    }
+    // SAFETY: as above. Nothing lies in the region, so all of it is given up.
+    if unsafe { heap.truncate(lent.end, core::ptr::null_mut()) }.is_some() {
+        return Err(lent);
+    }
+    SIZE.fetch_sub(4096usize << lent.order, Ordering::Relaxed);
+    Ok((lent.first, lent.order))
+}
+
 /// Bytes given to the heap so far.
 pub fn size() -> usize {
     SIZE.load(Ordering::Relaxed)
 }
 
 /// Gives the heap 2^`order` frames from `first`, for good. The frames must be the hypervisor's own.
-pub fn give(first: vocabulary::Mfn, order: u32) -> bool {
+pub fn give(first: Mfn, order: u32) -> bool {
     let start = VirtAddr(crate::window::Window::open(first).address());
     // SAFETY: the direct map shows all RAM writable for ever, and the caller's frames are nobody else's.
     unsafe { add(start, 4096usize << order) }

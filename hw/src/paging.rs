@@ -119,6 +119,28 @@ pub(crate) fn map_stub(address: u64, take: FrameSource<'_>) -> Result<(), OutOfF
     map_at(address, stub.0 & FRAME | CODE, 1, take)
 }
 
+/// Takes the leaf table of the 2 MiB at `address` out of use and gives its frame. The caller flushes every processor
+/// before the frame is used again. `None` where there is no such table.
+pub(crate) fn remove_leaf_table(address: u64) -> Option<Mfn> {
+    let mut table = root();
+    for level in (3..=4).rev() {
+        let window = Window::open(table);
+        let found = window.words().get(index(address, level))?.load(Acquire);
+        if found & PRESENT == 0 || found & LARGE != 0 {
+            return None;
+        }
+        table = Mfn((found & FRAME) >> 12);
+    }
+    let window = Window::open(table);
+    let place = window.words().get(index(address, 2))?;
+    let found = place.load(Acquire);
+    if found & PRESENT == 0 || found & LARGE != 0 {
+        return None;
+    }
+    place.store(0, Release);
+    Some(Mfn((found & FRAME) >> 12))
+}
+
 /// Changes the leaf entries of adjacent pages from `address` on, all in one leaf table, in a region that was
 /// mapped before. The pages whose translations were present before are flushed here. `None` without the table.
 pub(crate) fn change_leaves(address: u64, values: impl Iterator<Item = u64>) -> Option<()> {

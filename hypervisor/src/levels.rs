@@ -2,6 +2,8 @@
 
 /// The control plane: one toolstack operation on domains at a time.
 pub const CONTROL: u32 = 1;
+/// What the hypervisor's heap has grown by.
+pub const HEAP_PARTS: u32 = 3;
 /// Changing the shape of a domain's grant table.
 pub const GRANT_SHAPE: u32 = 4;
 /// Giving vCPUs their first context.

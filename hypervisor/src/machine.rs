@@ -11,6 +11,8 @@ use allocator::{
     Allocation, Claim, Contents, FrameAllocator, FrameLinks, FrameState, FreeLink, NodeChoice,
     Request,
 };
+use arrayvec::ArrayVec;
+use hw::heap::Lent;
 use hw::sync::SpinLock;
 use hw::window::Window;
 use memory::{FrameTable, Freed, Host, IoAccess, Mmu, PageInfo, Stale, Table, TableMemory};
@@ -229,23 +231,59 @@ pub fn take_adjacent(count: u64) -> Refused<Mfn> {
 /// Frames that the heap grows by at a time (256, a megabyte).
 const HEAP_ORDER: u32 = 8;
 
-/// Sees to it that the hypervisor's heap has room for `bytes`, growing it by whole megabytes where it has not. What
-/// it got it keeps. ENOMEM.
+/// The most parts by which the heap grows.
+const MOST_HEAP_PARTS: usize = 64;
+/// By what the heap has grown.
+static HEAP_PARTS: SpinLock<ArrayVec<Lent, MOST_HEAP_PARTS>, { levels::HEAP_PARTS }> =
+    SpinLock::new(ArrayVec::new_const());
+
+/// Sees to it that the hypervisor's heap has room for `bytes`, growing it by whole megabytes where it has not. ENOMEM.
 pub fn make_heap_room(bytes: usize) -> Refused<()> {
-    let has_room = |bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
-    for _ in 0..=bytes >> (HEAP_ORDER + 12) {
-        if has_room(bytes) {
-            return Ok(());
-        }
-        let grown = take_own(HEAP_ORDER).is_some_and(|first| hw::heap::give(first, HEAP_ORDER));
-        if !grown {
-            break;
-        }
-    }
-    if has_room(bytes) {
+    let has_room = || Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+    let order = (bytes.div_ceil(4096) + 1).next_power_of_two().ilog2();
+    if has_room() || (grow_heap(order.max(HEAP_ORDER)) && has_room()) {
         return Ok(());
     }
     vocabulary::refuse(Errno::ENOMEM, "the hypervisor's heap cannot grow")
+}
+
+fn grow_heap(order: u32) -> bool {
+    let mut parts = HEAP_PARTS.lock();
+    if parts.is_full() {
+        return false;
+    }
+    let Some(first) = take_own(order) else {
+        return false;
+    };
+    match hw::heap::lend(first, order) {
+        Some(lent) => {
+            parts.push(lent);
+            true
+        }
+        None => {
+            give_back_all(first, order);
+            false
+        }
+    }
+}
+
+/// Takes back what the heap has grown by, as far as nothing lies in it any more.
+pub fn shrink_heap() {
+    let mut parts = HEAP_PARTS.lock();
+    let mut kept = ArrayVec::<Lent, MOST_HEAP_PARTS>::new();
+    for lent in parts.drain(..) {
+        match hw::heap::take_back(lent) {
+            Ok((first, order)) => give_back_all(first, order),
+            Err(lent) => kept.push(lent),
+        }
+    }
+    *parts = kept;
+}
+
+fn give_back_all(first: Mfn, order: u32) {
+    for number in 0..1 << order {
+        give_back_own(first.plus(number));
+    }
 }
 
 /// Gives 2^`order` frames back that have no owner (any more).

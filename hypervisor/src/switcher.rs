@@ -11,7 +11,7 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use hw::percpu::{CpuLocal, PerCpu};
 use hw::registers::Registers;
-use hw::{cpu, cpu_local, paging, switch as hardware, tlb};
+use hw::{cpu, cpu_local, descriptors, paging, switch as hardware, tlb};
 
 use crate::schedule::{choose, Choice};
 use crate::vcpu::{Vcpu, NOWHERE};
@@ -182,5 +182,6 @@ fn unload(loaded: &mut Option<Arc<Vcpu>>, registers: &Registers, processor: usiz
     let Some(vcpu) = loaded.take() else { return };
     save(&vcpu, registers);
     paging::load_root();
+    descriptors::leave();
     vcpu.domain.dirty.remove(processor);
 }

@@ -13,7 +13,7 @@ use crate::calls::set_gdt;
 use crate::domain::{life, Domain};
 use crate::machine::{self, Machine};
 use crate::vcpu::Vcpu;
-use crate::{domains, events, grants, irq, local_table, schedule, vcpus, work};
+use crate::{domains, events, flush, grants, irq, local_table, processors, schedule, vcpus, work};
 
 /// References to a dying domain that are in order: the table's, and that of whoever destroys it.
 const HOLDERS: usize = 2;
@@ -102,6 +102,7 @@ pub fn try_bury(domain: &Domain) {
 /// Forgets the domains of which nothing is left. Called with no lock held.
 #[cold]
 pub fn bury() {
+    let mut any = false;
     domains::for_each(|domain| {
         let is_over = domain.life.load(Acquire) == life::DEAD
             && domain.pages.lock().total() == 0
@@ -111,9 +112,25 @@ pub fn bury() {
             for vcpu in domain.vcpus() {
                 schedule::remove(&vcpu);
             }
+            any = true;
             tell_control();
         }
     });
+    if any {
+        give_spare_back();
+    }
+}
+
+/// Gives back what the hypervisor itself needed for the domains that are gone.
+fn give_spare_back() {
+    machine::shrink_heap();
+    let tables = hw::descriptors::spare_tables();
+    if !tables.is_empty() {
+        flush::all(processors::online());
+        for table in tables {
+            machine::give_back_own(table);
+        }
+    }
 }
 
 /// Tells the control domain that something became of a domain.
