@@ -25,3 +25,17 @@ pub const fn image_machine_address(address: VirtAddr) -> MachineAddr {
             .wrapping_add(IMAGE_MACHINE_BASE),
     )
 }
+
+/// The first virtual address behind the image.
+pub fn image_end() -> u64 {
+    extern "C" {
+        static image_end: u8;
+    }
+    (&raw const image_end) as u64
+}
+
+/// Machine addresses of the image: its first byte, and the one behind its last.
+pub fn image_range() -> (u64, u64) {
+    let end = image_machine_address(VirtAddr(image_end()));
+    (IMAGE_MACHINE_BASE, end.0)
+}

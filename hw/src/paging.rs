@@ -264,7 +264,7 @@ fn map_image(take: FrameSource<'_>) -> Result<(), OutOfFrames> {
         }
     }
     // What xtask appended behind the image (its symbol table) stays readable.
-    let tail = data_end_address();
+    let tail = layout::image_end();
     for page in 0..256u64 {
         let address = tail + page * 0x1000;
         map_at(
@@ -275,19 +275,6 @@ fn map_image(take: FrameSource<'_>) -> Result<(), OutOfFrames> {
         )?;
     }
     Ok(())
-}
-
-fn data_end_address() -> u64 {
-    extern "C" {
-        static image_end: u8;
-    }
-    (&raw const image_end) as u64
-}
-
-/// Machine addresses of the hypervisor's image: its first byte, and the one behind its last.
-pub fn image_range() -> (u64, u64) {
-    let end = layout::image_machine_address(VirtAddr(data_end_address()));
-    (layout::IMAGE_MACHINE_BASE, end.0)
 }
 
 /// Shows `[start, end)` in the direct map, in the largest pages that fit.

@@ -51,7 +51,7 @@ fn range(structure: u64) -> Refused<()> {
         // Set aside for it: nothing.
         Ok(abi::KEXEC_RANGE_MA_CRASH) => (asked.start, asked.size) = (0, 0),
         Ok(abi::KEXEC_RANGE_MA_XEN) => {
-            let (start, end) = hw::paging::image_range();
+            let (start, end) = hw::layout::image_range();
             (asked.start, asked.size) = (start, end - start);
         }
         _ => return refuse(Errno::EINVAL, "nothing is told of such a range"),
