@@ -202,15 +202,7 @@ fn step(
     let level = bytes.pick(&[Level::L1, Level::L2, Level::L3, Level::L4]);
     let mmu = machine.mmu();
     match operation {
-        0..=3 => {
-            let page = &machine.pages[frame as usize];
-            let (index, entry) = (bytes.pick(&INDICES), entry(bytes));
-            let free = matches!(page.page_type(), PageType::None | PageType::Writable);
-            let unused = page.type_references() == 0;
-            if (1..=OWN).contains(&frame) && (free || unused) && !page.is_partial() {
-                machine.memory[frame as usize][index].store(entry, SeqCst);
-            }
-        }
+        0..=3 => write(machine, frame, bytes),
         4..=7 => {
             let update = EntryUpdate {
                 table: Mfn(frame),
@@ -249,6 +241,17 @@ fn step(
                 });
             }
         }
+    }
+}
+
+/// The guest writes to a frame of its own that is no table.
+fn write(machine: &Machine, frame: u64, bytes: &mut Bytes<'_>) {
+    let page = &machine.pages[frame as usize];
+    let (index, entry) = (bytes.pick(&INDICES), entry(bytes));
+    let free = matches!(page.page_type(), PageType::None | PageType::Writable);
+    let unused = page.type_references() == 0;
+    if (1..=OWN).contains(&frame) && (free || unused) && !page.is_partial() {
+        machine.memory[frame as usize][index].store(entry, SeqCst);
     }
 }
 

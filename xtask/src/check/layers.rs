@@ -12,7 +12,7 @@ const LAYERS: &[&str] = &["abi", "core", "hw", "hypervisor"];
 const BESIDE: &[(&str, &[&str])] = &[("guests", &["abi", "guests"]), ("xtask", &["abi", "core"])];
 
 /// Crates that cannot forbid `unsafe` and so have lints of their own.
-const OWN_LINTS: &[&str] = &["hw", "guest-kit", "guest-suite"];
+const OWN_LINTS: &[&str] = &["hw", "guest-kit", "guest-suite", "guest-isolation"];
 
 /// One crate of the workspace.
 struct Member {
