@@ -139,7 +139,13 @@ fn image_size(places: &Places) -> Result<()> {
 
 /// The crates that only make sense without an operating system.
 fn bare_packages() -> &'static [&'static str] {
-    &["hw", "hypervisor", "guest-kit", "guest-suite"]
+    &[
+        "hw",
+        "hypervisor",
+        "guest-kit",
+        "guest-suite",
+        "guest-isolation",
+    ]
 }
 
 fn cargo(places: &Places, subcommand: &str) -> Command {
