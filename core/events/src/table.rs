@@ -23,6 +23,9 @@ pub(crate) const BUCKET: u32 = 256;
 /// Freed ports that one allocation looks at and finds still queued in the guest, before it gives up.
 const BUSY_PROBES: u32 = 1024;
 
+/// Slots of 256 ports, once they are there.
+type Bucket<R> = Once<Box<[Slot]>, R>;
+
 /// A domain's event channels.
 ///
 /// `P` is the hypervisor's guard of a guest page in use by the FIFO ABI, and says how to wait for a lock.
@@ -31,7 +34,7 @@ pub struct EventTable<P: SharedPage> {
     /// Ports the domain's configuration allows, port 0 included.
     allowed: u32,
     fifo: AtomicBool,
-    buckets: Box<[Once<Box<[Slot]>, P::Relax>]>,
+    buckets: Box<[Bucket<P::Relax>]>,
     /// Pages of the FIFO event array, in order.
     pub(crate) pages: Box<[RwLock<Option<P>, P::Relax>]>,
     pub(crate) vcpus: Box<[VcpuEvents<P>]>,

@@ -65,8 +65,8 @@ struct Track {
     state: State,
 }
 
-/// Storage of 256 handles.
-type Chunk<R> = Box<[SpinMutex<Track, R>]>;
+/// Storage of 256 handles, once it is there.
+type Chunk<R> = Once<Box<[SpinMutex<Track, R>]>, R>;
 
 /// A list of free handles; on a cache line of its own, as vCPUs use different ones.
 #[repr(align(64))]
@@ -80,7 +80,7 @@ struct FreeList<R> {
 pub struct Maptrack<F: SharedPage> {
     domain: DomainId,
     limit: u32,
-    chunks: Box<[Once<Chunk<F::Relax>, F::Relax>]>,
+    chunks: Box<[Chunk<F::Relax>]>,
     lists: Box<[FreeList<F::Relax>]>,
     /// Handles that were ever used: the rest has no storage yet or is fresh.
     used: AtomicU32,

@@ -61,8 +61,8 @@ impl Version {
     }
 }
 
-/// Our records of 512 entries.
-type Chunk<R> = Box<[SpinMutex<Active, R>]>;
+/// Our records of 512 entries, once they are there.
+type Chunk<R> = Once<Box<[SpinMutex<Active, R>]>, R>;
 
 /// What a domain lends.
 ///
@@ -71,7 +71,7 @@ pub struct GrantTable<F: SharedPage> {
     domain: DomainId,
     frames: Box<[Once<F, F::Relax>]>,
     statuses: Box<[Once<F, F::Relax>]>,
-    active: Box<[Once<Chunk<F::Relax>, F::Relax>]>,
+    active: Box<[Chunk<F::Relax>]>,
     /// Frames in place; `active` covers them.
     frame_count: AtomicU32,
     status_count: AtomicU32,
