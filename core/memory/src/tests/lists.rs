@@ -43,6 +43,8 @@ fn a_dying_domain_gets_nothing() {
     for mfn in 1..=3 {
         pages.insert(frames, Mfn(mfn)).unwrap();
     }
+    pages.begin_teardown();
+    assert_eq!(pages.check_room(1).unwrap_err().errno, Errno::EINVAL);
     assert_eq!(pages.next_to_relinquish(frames), Some(Mfn(1)));
     assert!(pages.is_dying());
     assert!(pages.insert(frames, Mfn(4)).is_err());

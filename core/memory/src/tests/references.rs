@@ -86,6 +86,23 @@ fn a_frame_in_use_is_not_stolen() {
 }
 
 #[test]
+fn a_free_frame_is_flushed_before_it_is_zeroed() {
+    let machine = Machine::new();
+    let frames = machine.frames();
+    let flushes = || machine.flushes.lock().unwrap().len();
+    // One in use is left alone: its owner's translations are right.
+    frames.flush_former(Mfn(1), &machine);
+    assert_eq!(flushes(), 0);
+    let freed = frames.steal(Mfn(1), GUEST, || 1).unwrap();
+    let mfn = frames.into_free(freed);
+    frames.flush_former(mfn, &machine);
+    assert_eq!(*machine.flushes.lock().unwrap(), [crate::Stale::Anywhere]);
+    // Nor does one that is no RAM owe anything.
+    frames.flush_former(Mfn(1 << 40), &machine);
+    assert_eq!(flushes(), 1);
+}
+
+#[test]
 fn references_do_not_overflow() {
     let machine = Machine::new();
     let page = machine.page(1);
