@@ -4,6 +4,7 @@
 use super::context::{Context, BOOT};
 use super::jobs::{Job, Report};
 use crate::build::Profile;
+use crate::emulator::Emulator;
 use crate::machine::Machine;
 use anyhow::{bail, Context as _, Result};
 use std::time::{Duration, Instant};
@@ -91,97 +92,119 @@ pub fn run_cases(
     machine: Machine,
     file: &str,
 ) -> Result<()> {
-    let path = context
-        .places
-        .root
-        .join("xtask/dom0/toolstack/cases")
-        .join(file);
+    let folder = context.places.root.join("xtask/dom0/toolstack/cases");
+    let path = folder.join(file);
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
-    let patience = patience();
-    let limit = limit(&text) * patience;
     let only = std::env::var("XENOLITH_CASES").unwrap_or_default();
     let mut left = names(&text);
     left.retain(|name| only.is_empty() || only.split(',').any(|other| other == name));
     if left.is_empty() {
         bail!("{} has no cases", path.display());
     }
+    let patience = patience();
     let test = format!("{prefix}/{file}");
-    let log = context.log(&test)?;
     let machine = machine.kernel_words(&format!("cases={file} patience={patience} only={only}"));
-    let mut emulator = context.start(&test, &machine)?;
-    let mut running = None;
-    let mut complained = false;
-    let mut begun = Instant::now();
-    let verdict = |name: &str, took, result: Result<(), String>| {
-        let result = result.map_err(|why| format!("{why} [{}]", log.display()));
-        report.result(&format!("{test}/{}", name.replace('_', " ")), took, result);
+    let emulator = context.start(&test, &machine)?;
+    let log = context.log(&test)?.display().to_string();
+    let mut following = Following {
+        report,
+        test,
+        log,
+        left,
+        running: None,
+        complained: false,
     };
-    loop {
-        let wait = if running.is_some() {
-            limit
-        } else {
-            BOOT * patience
-        };
-        let line = match emulator.wait_for(MARKS, wait) {
-            Ok(line) => line.text,
-            Err(error) => {
-                break fail_rest(&left, running.as_deref(), &format!("{error:#}"), &verdict)
+    following.follow(emulator, limit(&text) * patience, BOOT * patience);
+    Ok(())
+}
+
+/// A boot whose cases are being reported.
+struct Following<'a> {
+    report: &'a Report,
+    test: String,
+    log: String,
+    /// The cases that have not been reported.
+    left: Vec<String>,
+    /// The case that runs, and since when.
+    running: Option<(String, Instant)>,
+    complained: bool,
+}
+
+impl Following<'_> {
+    /// Reports case by case, each of which has `limit`; the first may be `boot` away.
+    fn follow(&mut self, mut emulator: Emulator, limit: Duration, boot: Duration) {
+        loop {
+            let wait = if self.running.is_some() { limit } else { boot };
+            match emulator.wait_for(MARKS, wait) {
+                Ok(line) if self.takes(&line.text) => {}
+                Ok(line) => return self.ends(line.text.trim()),
+                Err(error) => return self.ends(&format!("{error:#}")),
             }
-        };
+        }
+    }
+
+    /// Takes a line; `false` if it is the last that there is to say.
+    fn takes(&mut self, line: &str) -> bool {
         if let Some((_, name)) = line.split_once("RUN ") {
-            running = Some(name.trim().to_owned());
-            begun = Instant::now();
+            self.running = Some((name.trim().to_owned(), Instant::now()));
         } else if let Some((_, rest)) = line.split_once("CASE ") {
             let (name, result) = rest.split_once(' ').unwrap_or((rest, ""));
             let result = match result.trim() {
                 "ok" => Ok(()),
                 why => Err(why.trim_start_matches("FAIL: ").to_owned()),
             };
-            verdict(name, Some(begun.elapsed()), result);
-            left.retain(|other| other != name);
+            let took = self.running.take().map(|(_, begun)| begun.elapsed());
+            self.verdict(name, took, result);
+            self.left.retain(|other| other != name);
         } else if let Some((_, complaint)) = line.split_once("CASES complaint: ") {
-            verdict(CONTENT, None, Err(complaint.trim().to_owned()));
-            complained = true;
+            self.verdict(CONTENT, None, Err(complaint.trim().to_owned()));
+            self.complained = true;
         } else {
-            if line.contains("CASES done") && !complained {
-                verdict(CONTENT, None, Ok(()));
-            }
-            break fail_rest(&left, None, line.trim(), &verdict);
+            return false;
+        }
+        true
+    }
+
+    /// The boot is over: the case that ran has failed for this reason, and others were not run.
+    fn ends(&self, why: &str) {
+        if why.contains(DONE) && !self.complained {
+            self.verdict(CONTENT, None, Ok(()));
+        }
+        for name in &self.left {
+            let ran = self.running.as_ref().is_some_and(|(case, _)| case == name);
+            let reason = if ran {
+                why.to_owned()
+            } else {
+                format!("not run: {why}")
+            };
+            self.verdict(name, None, Err(reason));
         }
     }
-    Ok(())
+
+    fn verdict(&self, name: &str, took: Option<Duration>, result: Result<(), String>) {
+        let result = result.map_err(|why| format!("{why} [{}]", self.log));
+        let name = format!("{}/{}", self.test, name.replace('_', " "));
+        self.report.result(&name, took, result);
+    }
 }
 
 /// The test behind all cases of a file: dom0's kernel has logged nothing bad.
 const CONTENT: &str = "and dom0's kernel is content";
+
+/// All cases were run.
+const DONE: &str = "CASES done";
 
 /// What the console says about cases, and what means that no more will come.
 const MARKS: &[&str] = &[
     "RUN ",
     "CASE ",
     "CASES complaint: ",
-    "CASES done",
+    DONE,
     "dom0: failed",
     "(XEN) Panic on CPU",
     "(XEN) Xenolith panic",
 ];
-
-/// Reports those that have not been: the one that ran with the reason, the others as not run.
-fn fail_rest(
-    left: &[String],
-    running: Option<&str>,
-    why: &str,
-    verdict: &dyn Fn(&str, Option<Duration>, Result<(), String>),
-) {
-    for name in left {
-        if running == Some(name.as_str()) {
-            verdict(name, None, Err(why.to_owned()));
-        } else {
-            verdict(name, None, Err(format!("not run: {why}")));
-        }
-    }
-}
 
 /// How many times longer than usual everything may take: on a machine with much else to do,
 /// `XENOLITH_PATIENCE` says so.
