@@ -116,6 +116,8 @@ pub fn create(domain: &Arc<Domain>, id: VcpuId) -> Refused<Arc<Vcpu>> {
         window,
         hard_affinity,
     ));
+    // The first vCPU of dom0 gets no context from anybody, so it has this from the start.
+    privileged::set_cr4(&vcpu, 0);
     vcpu.set_info(place.0, place.1);
     vcpu.context.info().upcall_mask.store(1, Relaxed);
     schedule::attach(&vcpu);
