@@ -46,7 +46,10 @@ fn other(vcpu: &Vcpu, what: u32, to: u64) -> Answer {
         }
         VersionOp::GetFeatures => features(vcpu, to)?,
         VersionOp::Pagesize => return Ok(4096),
-        VersionOp::GuestHandle => guest::write_bytes(to, &[0; 16])?,
+        VersionOp::GuestHandle => {
+            let handle = *vcpu.domain.handle.lock();
+            guest::write_bytes(to, &handle)?;
+        }
         VersionOp::Commandline => command_line(vcpu, to)?,
         VersionOp::BuildId => return build_id(to),
     }

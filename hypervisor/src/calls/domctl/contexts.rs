@@ -12,7 +12,7 @@ use xen_abi::xen::{VMASST_TYPE_m2p_strict, VMASST_TYPE_runstate_update_flag};
 
 use super::held::{Held, HeldDomain};
 use super::Request;
-use crate::{contexts, cpuid, guest, vcpus};
+use crate::{clock, contexts, cpuid, guest, vcpus};
 
 /// Table entries looked at before the call is continued.
 const BUDGET: u32 = 12_000;
@@ -57,6 +57,8 @@ pub fn set(request: &mut Request<'_>) -> Attempt<u64> {
     }
     if vcpu.id.0 == 0 {
         request.domain.assists.store(context.vm_assist, Relaxed);
+        // The domain's builder has cleared the shared page by now, and with it the wall clock.
+        clock::publish_wall(&request.domain);
     }
     Ok(0)
 }
