@@ -162,8 +162,8 @@ impl FpuState {
         }
         // Behind the components: the compact form's mark and reserved words, all zero in this form.
         let reserved = header.iter().skip(8).take(56);
-        let is_sound =
-            u64::from_le_bytes(components) & !allowed == 0 && reserved.clone().all(|&byte| byte == 0);
+        let is_sound = u64::from_le_bytes(components) & !allowed == 0
+            && reserved.clone().all(|&byte| byte == 0);
         if !is_sound || image.len() > self.bytes().len() || image.len() < LEGACY {
             return false;
         }

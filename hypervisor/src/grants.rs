@@ -92,12 +92,7 @@ pub struct DomainGrants {
 }
 
 impl DomainGrants {
-    /// Nothing lent, nothing borrowed; within Xen's default limits.
-    pub fn new(domain: DomainId, vcpus: u32) -> Refused<Self> {
-        Self::within(domain, vcpus, Limits::DEFAULT)
-    }
-
-    /// The same within limits of choice. EINVAL beyond what there are references for, ENOMEM.
+    /// Nothing lent, nothing borrowed, within limits. EINVAL beyond what there are references for, ENOMEM.
     pub fn within(domain: DomainId, vcpus: u32, limits: Limits) -> Refused<Self> {
         Ok(Self {
             table: GrantTable::new(domain, limits.frames)?,

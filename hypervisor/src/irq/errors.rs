@@ -78,8 +78,8 @@ fn tell_dom0(reason: Reason) {
             system_error,
             card_error,
         } => {
-            u64::from(system_error) * XEN_NMIREASON_pci_serr
-                | u64::from(card_error) * XEN_NMIREASON_io_error
+            (u64::from(system_error) * XEN_NMIREASON_pci_serr)
+                | (u64::from(card_error) * XEN_NMIREASON_io_error)
         }
     };
     if let Some(word) = Window::open(domain.shared_info).words().get(REASON_WORD) {

@@ -36,9 +36,8 @@ fn read(map: &XenctlBitmap) -> Refused<CpuSet> {
     let mut bytes = [0; SET_BYTES];
     bitmap::read(map, &mut bytes)?;
     let mut words = [0; SET_BYTES / 8];
-    let (chunks, _) = bytes.as_chunks::<8>();
-    for (word, chunk) in words.iter_mut().zip(chunks) {
-        *word = u64::from_le_bytes(*chunk);
+    for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+        *word = chunk.try_into().map_or(0, u64::from_le_bytes);
     }
     Ok(CpuSet::from_words(&words))
 }

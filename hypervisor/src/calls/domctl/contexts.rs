@@ -25,7 +25,7 @@ const MOST_STATE: u64 = 16 * 1024;
 
 /// The assists a PV domain can have.
 const ASSISTS: u64 =
-    (1 << (VMASST_TYPE_runstate_update_flag + 1)) - 1 | 1 << VMASST_TYPE_m2p_strict;
+    ((1 << (VMASST_TYPE_runstate_update_flag + 1)) - 1) | (1 << VMASST_TYPE_m2p_strict);
 
 /// `XEN_DOMCTL_setvcpucontext`. EINVAL: the caller's own domain, no such vCPU, or something in it is not the guest's to
 /// have; EFAULT.

@@ -162,7 +162,7 @@ pub fn decrease(vcpu: &Vcpu, arguments: &mut Arguments, structure: u64, done: u6
 pub fn address_bits(flags: u32) -> Refused<u8> {
     match flags as u8 {
         0 => Ok(64),
-        ..=NO_WIDTH => refuse(Errno::EINVAL, "no frame has so narrow an address"),
+        1..=NO_WIDTH => refuse(Errno::EINVAL, "no frame has so narrow an address"),
         bits => Ok(bits.min(64)),
     }
 }

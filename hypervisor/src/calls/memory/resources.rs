@@ -31,6 +31,10 @@ enum Part {
 }
 
 impl Part {
+    #[allow(
+        non_upper_case_globals,
+        reason = "the header's own names of the constants"
+    )]
     fn from_number(number: u32) -> Refused<Self> {
         match number {
             XENMEM_resource_grant_table_id_shared => Ok(Self::Shared),
