@@ -44,13 +44,12 @@ const DRIVER_DOMAIN: &str = "driver_domain";
 
 const GROUPS: &[Group] = &[
     group("commands", 2, 3072, ""),
-    group("devices", 1, 3072, ""),
-    group("endings", 1, 3072, ""),
-    group("registers", 1, 2048, ""),
-    group("leaks", 1, 2048, ""),
-    group("loaders", 1, 2048, ""),
-    group(DRIVER_DOMAIN, 2, 3072, ""),
-    tail("leaks", 2, 2048, "times=300"),
+    tail("devices", 1, 3072, ""),
+    tail("endings", 1, 3072, ""),
+    tail("registers", 1, 2048, ""),
+    tail("leaks", 1, 2048, "times=300"),
+    tail("loaders", 1, 2048, ""),
+    tail(DRIVER_DOMAIN, 2, 3072, ""),
     tail("sizes", 2, 8192, ""),
 ];
 
@@ -59,12 +58,7 @@ pub fn jobs(_context: &Context) -> Vec<Job> {
     GROUPS
         .iter()
         .map(|group| {
-            let prefix = if group.tail {
-                "toolstack at length"
-            } else {
-                "toolstack"
-            };
-            let name = format!("{prefix}/{}", group.file);
+            let name = format!("toolstack/{}", group.file);
             Job::many(name, true, move |context, report| {
                 let hypervisor = context.hypervisor(Profile::Release)?;
                 let dom0 = context.toolstack()?;
@@ -75,7 +69,7 @@ pub fn jobs(_context: &Context) -> Vec<Job> {
                 if group.file == DRIVER_DOMAIN {
                     machine = machine.toolstack_disk(dom0);
                 }
-                run_cases(context, report, prefix, machine, group.file)
+                run_cases(context, report, "toolstack", machine, group.file)
             })
             .tail_unless(!group.tail)
         })
