@@ -96,6 +96,9 @@ extern "C" fn begin(info: u64) -> ! {
     START_INFO.store(info, Ordering::Relaxed);
     crate::vcpu::name_areas();
     crate::pages::map_shared_info();
+    // Writes to page tables are done for us (VMASST_TYPE_writable_pagetables): dom0 has it from the
+    // start, another guest has to ask.
+    crate::hypercall::call2(crate::hypercall::nr::VM_ASSIST, 0, 2);
     crate::trap::install();
     crate::trap::install_callbacks();
     unsafe { kit_guest_main() };

@@ -229,6 +229,10 @@ fn round() {
         return;
     };
     guest_kit::vcpu::area().hook = Some(hook);
+    if number == 0 {
+        // Each vCPU has user page tables of its own to begin with.
+        actions::restore_tables(id);
+    }
     gun.reload();
     if gun.random.once_in(8) {
         sharing::write_grant(gun, GRANTS.load(Ordering::Relaxed));
