@@ -120,7 +120,8 @@ fn start(places: &Places, kernel: &Kernel) -> Result<Archive> {
     }
     archive.character_device("dev/console", 5, 1);
     busybox::add(places, &mut archive)?;
-    guests::add_programs(places, &mut archive, &["microbench", "churn", "registers"])?;
+    let programs = ["microbench", "churn", "registers", "free-pages"];
+    guests::add_programs(places, &mut archive, &programs)?;
     add_modules(kernel, &mut archive)?;
     let folder = places.root.join("xtask/dom0");
     archive.program("init", &folder.join("init.sh"))?;
