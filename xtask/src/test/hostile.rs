@@ -1,5 +1,5 @@
 //! Guests of our own that misbehave, created by Debian's toolstack beside one that checks itself:
-//! the cases in `xtask/dom0/toolstack/cases/hostile`.
+//! the cases in `hostile` and `bad_ends` in `xtask/dom0/toolstack/cases/`.
 
 use super::context::Context;
 use super::jobs::Job;
@@ -19,24 +19,28 @@ const GUESTS: &[&str] = &[
     "guest-bad-backend",
 ];
 
-/// A minute of it, and ten for `--all`. Two hostile guests share the time.
+/// A minute of it, and for `--all` ten, and the bad ends of drivers. Two hostile guests share the time.
 pub fn jobs() -> Vec<Job> {
-    [("hostile", 30, false), ("hostile at length", 300, true)]
-        .into_iter()
-        .map(|(prefix, seconds, tail)| {
-            Job::many(prefix, true, move |context, report| {
-                let dom0 = dom0(context)?;
-                // With assertions: what a guest can break must not go unnoticed.
-                let hypervisor = context.hypervisor(Profile::Checked)?;
-                let machine = Machine::with_toolstack(&hypervisor, &dom0, "cases")
-                    .processors(2)
-                    .memory(2048)
-                    .kernel_words(&format!("hostile_seconds={seconds}"));
-                run_cases(context, report, prefix, machine, "hostile")
-            })
-            .tail_unless(!tail)
+    [
+        ("hostile", "hostile", 30, true),
+        ("hostile at length", "hostile", 300, true),
+        ("hostile ends", "bad_ends", 30, true),
+    ]
+    .into_iter()
+    .map(|(prefix, file, seconds, tail)| {
+        Job::many(prefix, true, move |context, report| {
+            let dom0 = dom0(context)?;
+            // With assertions: what a guest can break must not go unnoticed.
+            let hypervisor = context.hypervisor(Profile::Checked)?;
+            let machine = Machine::with_toolstack(&hypervisor, &dom0, "cases")
+                .processors(2)
+                .memory(2048)
+                .kernel_words(&format!("hostile_seconds={seconds}"));
+            run_cases(context, report, prefix, machine, file)
         })
-        .collect()
+        .tail_unless(!tail)
+    })
+    .collect()
 }
 
 /// A dom0 with the guests in it.
