@@ -14,7 +14,7 @@ use crate::other::*;
 
 /// The group.
 pub const GROUP: Group = Group {
-    name: "other domain",
+    name: "other-domain",
     cases: &[
         case!("other-claim", "a claim sets free frames aside, once", claim),
         case!(
