@@ -10,7 +10,7 @@ use crate::process;
 use anyhow::Result;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 /// One way to boot. GRUB's first multiboot protocol hands over nothing that leads to the ACPI
 /// tables of a UEFI machine, so that pair cannot work with any hypervisor.
@@ -53,11 +53,16 @@ fn iso(
     protocol: &str,
     module: &str,
 ) -> Result<PathBuf> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock();
+    static MADE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = format!("iso-{protocol}");
+    let iso = context.places.target.join(format!("{name}.iso"));
+    // A machine of the other firmware may be reading it.
+    if made.contains(&iso) {
+        return Ok(iso);
+    }
     debian::install(debian::BOOTABLE_ISO)?;
     let dom0 = context.dom0()?;
-    let name = format!("iso-{protocol}");
     let tree = context.places.made(&name)?;
     std::fs::create_dir_all(tree.join("boot/grub"))?;
     let packed = match hypervisor {
@@ -83,11 +88,11 @@ fn iso(
          }}\n"
     );
     std::fs::write(tree.join("boot/grub/grub.cfg"), menu)?;
-    let iso = context.places.target.join(format!("{name}.iso"));
     process::capture(
         Command::new("grub-mkrescue")
             .args(["--locales=", "--themes=", "--fonts=", "-o"])
             .args([&iso, &tree]),
     )?;
+    made.push(iso.clone());
     Ok(iso)
 }
