@@ -9,10 +9,9 @@ use memory::PageInfo;
 use vocabulary::{MachineAddr, Mfn};
 
 use crate::paging::{
-    bits::{FRAME, LARGE, PRESENT},
-    frame_table, index, root, M2P_FRAMES, M2P_OWN, NO_FRAME,
+    bits::{FRAME, LARGE},
+    frame_table, walk, M2P_FRAMES, M2P_OWN, NO_FRAME,
 };
-use crate::window::Window;
 
 /// Bytes of the table that one large page maps.
 const PIECE: u64 = 0x20_0000;
@@ -49,21 +48,8 @@ fn entries() -> &'static [AtomicU64] {
 /// The frame that holds part of the machine-to-physical table, by 2 MiB piece, where one piece is one page.
 pub fn piece(piece: u64) -> Option<Mfn> {
     let address = M2P_OWN + piece * PIECE;
-    let mut table = root();
-    for level in (2..=4).rev() {
-        let found = Window::open(table)
-            .words()
-            .get(index(address, level))?
-            .load(Acquire);
-        if found & PRESENT == 0 {
-            return None;
-        }
-        table = MachineAddr(found & FRAME).frame();
-        if found & LARGE != 0 {
-            return (level == 2).then_some(table);
-        }
-    }
-    None
+    let (found, level) = walk(address, 2)?;
+    (level == 2 && found & LARGE != 0).then(|| MachineAddr(found & FRAME).frame())
 }
 
 /// Pieces of the table, 2 MiB each.

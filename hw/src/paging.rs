@@ -119,18 +119,34 @@ pub(crate) fn map_stub(address: u64, take: FrameSource<'_>) -> Result<(), OutOfF
     map_at(address, stub.0 & FRAME | CODE, 1, take)
 }
 
+/// What the hypervisor's own tables say of an address: the entry at level `lowest`, or that of the large page before
+/// it, with its level. `None` where an entry on the way is not present.
+pub(crate) fn walk(address: u64, lowest: u32) -> Option<(u64, u32)> {
+    let mut table = root();
+    for level in (lowest..=4).rev() {
+        let window = Window::open(table);
+        let found = window.words().get(index(address, level))?.load(Acquire);
+        if found & PRESENT == 0 {
+            return None;
+        }
+        if level == lowest || found & LARGE != 0 {
+            return Some((found, level));
+        }
+        table = MachineAddr(found & FRAME).frame();
+    }
+    None
+}
+
+/// The table of a level, 1 to 3, on the way to an address. `None` without one.
+fn table_of(address: u64, level: u32) -> Option<Mfn> {
+    let (found, at) = walk(address, level + 1)?;
+    (at == level + 1 && found & LARGE == 0).then(|| MachineAddr(found & FRAME).frame())
+}
+
 /// Takes the leaf table of the 2 MiB at `address` out of use and gives its frame. The caller flushes every processor
 /// before the frame is used again. `None` where there is no such table.
 pub(crate) fn remove_leaf_table(address: u64) -> Option<Mfn> {
-    let mut table = root();
-    for level in (3..=4).rev() {
-        let window = Window::open(table);
-        let found = window.words().get(index(address, level))?.load(Acquire);
-        if found & PRESENT == 0 || found & LARGE != 0 {
-            return None;
-        }
-        table = Mfn((found & FRAME) >> 12);
-    }
+    let table = table_of(address, 2)?;
     let window = Window::open(table);
     let place = window.words().get(index(address, 2))?;
     let found = place.load(Acquire);
@@ -144,17 +160,7 @@ pub(crate) fn remove_leaf_table(address: u64) -> Option<Mfn> {
 /// Changes the leaf entries of adjacent pages from `address` on, all in one leaf table, in a region that was
 /// mapped before. The pages whose translations were present before are flushed here. `None` without the table.
 pub(crate) fn change_leaves(address: u64, values: impl Iterator<Item = u64>) -> Option<()> {
-    let mut table = root();
-    for level in (2..=4).rev() {
-        let found = Window::open(table)
-            .words()
-            .get(index(address, level))?
-            .load(Acquire);
-        if found & PRESENT == 0 || found & LARGE != 0 {
-            return None;
-        }
-        table = MachineAddr(found & FRAME).frame();
-    }
+    let table = table_of(address, 1)?;
     let window = Window::open(table);
     let entries = window.words().get(index(address, 1)..)?;
     for ((entry, value), page) in entries.iter().zip(values).zip(0..) {
@@ -469,21 +475,5 @@ pub(crate) fn root() -> Mfn {
 
 /// Whether the direct map shows a machine address: all RAM is there, devices are not.
 pub(crate) fn is_in_direct_map(address: MachineAddr) -> bool {
-    let place = DIRECT_MAP_BASE.wrapping_add(address.0);
-    let mut table = root();
-    for level in (1..=4).rev() {
-        let window = Window::open(table);
-        let found = window
-            .words()
-            .get(index(place, level))
-            .map_or(0, |entry| entry.load(Acquire));
-        if found & PRESENT == 0 {
-            return false;
-        }
-        if found & LARGE != 0 {
-            break;
-        }
-        table = MachineAddr(found & FRAME).frame();
-    }
-    true
+    walk(DIRECT_MAP_BASE.wrapping_add(address.0), 1).is_some()
 }
