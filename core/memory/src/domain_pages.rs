@@ -84,7 +84,6 @@ pub struct DomainPages {
     dying_started: bool,
     total: u64,
     max: u64,
-    claimed: u64,
 }
 
 impl DomainPages {
@@ -97,7 +96,6 @@ impl DomainPages {
             dying_started: false,
             total: 0,
             max: 0,
-            claimed: 0,
         }
     }
 
@@ -119,16 +117,6 @@ impl DomainPages {
     /// Changes the most frames the domain may have; what it has beyond that stays.
     pub fn set_max(&mut self, max: u64) {
         self.max = max;
-    }
-
-    /// Frames set aside for the domain and not taken yet (`XENMEM_claim_pages`).
-    pub const fn claimed(&self) -> u64 {
-        self.claimed
-    }
-
-    /// Sets how many frames are set aside; each frame inserted takes one off.
-    pub fn set_claimed(&mut self, claimed: u64) {
-        self.claimed = claimed;
     }
 
     /// Whether `count` more frames are allowed. ENOMEM where not, EINVAL where the domain is dying.
@@ -155,7 +143,6 @@ impl DomainPages {
         };
         self.live.push_back(frames, number);
         self.total = self.total.saturating_add(1);
-        self.claimed = self.claimed.saturating_sub(1);
         Ok(())
     }
 

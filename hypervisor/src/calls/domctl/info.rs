@@ -53,8 +53,8 @@ pub fn of(domain: &Domain) -> Getdomaininfo {
     let pages = domain.pages.lock();
     info.tot_pages = pages.total();
     info.max_pages = pages.max();
-    info.outstanding_pages = pages.claimed();
     drop(pages);
+    info.outstanding_pages = domain.claim.lock().outstanding();
     info.shared_info_frame = domain.shared_info.0;
     info.ssidref = domain.config.ssidref;
     info.handle = *domain.handle.lock();
