@@ -62,7 +62,7 @@ fn show_domains() {
                 } else {
                     "down"
                 },
-                if vcpu.is_blocked.load(Relaxed) {
+                if vcpu.waiting.is_on() {
                     ", blocked"
                 } else {
                     ""

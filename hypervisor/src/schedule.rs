@@ -312,10 +312,7 @@ pub fn review(vcpu: &Vcpu) {
 /// write): ends its wait, or makes it look at its events.
 #[inline]
 pub fn wake(vcpu: &Vcpu) {
-    if vcpu.is_blocked.load(SeqCst) && vcpu.is_blocked.swap(false, SeqCst) {
-        if vcpu.time.is_polling.swap(false, AcqRel) {
-            vcpu.domain.events.poll_end(vcpu.id);
-        }
+    if vcpu.waiting.end(&vcpu.domain.events, vcpu.id) {
         review(vcpu);
     } else {
         kick(vcpu);
@@ -338,23 +335,20 @@ pub fn kick(vcpu: &Vcpu) {
 pub fn block(vcpu: &Vcpu) {
     // Sequentially consistent with the sender's setting of `upcall_pending`: either the sender finds the
     // vCPU blocked, or the event is found here.
-    vcpu.is_blocked.store(true, SeqCst);
+    vcpu.waiting.block();
     let info = vcpu.context.info();
     let takes_event = info.upcall_pending.load(SeqCst) != 0 && info.upcall_mask.load(SeqCst) == 0;
     if takes_event {
-        vcpu.is_blocked.store(false, Release);
+        vcpu.waiting.cancel();
     } else {
         work::raise_here(work::RESCHEDULE);
     }
 }
 
-/// The deadline of a poll came.
+/// What a poll waited for came, or its deadline.
 pub fn end_poll(vcpu: &Vcpu) {
-    if vcpu.time.is_polling.swap(false, AcqRel) {
-        vcpu.domain.events.poll_end(vcpu.id);
-        if vcpu.is_blocked.swap(false, SeqCst) {
-            review(vcpu);
-        }
+    if vcpu.waiting.end_poll(&vcpu.domain.events, vcpu.id) {
+        review(vcpu);
     }
 }
 

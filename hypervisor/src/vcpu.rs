@@ -8,6 +8,7 @@ use core::sync::atomic::{
 };
 
 use arrayvec::ArrayVec;
+use events::Waiting;
 use hw::descriptors::DescriptorWindow;
 use hw::fpu::FpuState;
 use hw::registers::Registers;
@@ -87,8 +88,8 @@ pub struct Vcpu {
     pub is_up: AtomicBool,
     /// `VCPUOP_initialise` (or the domain builder) gave it a context.
     pub is_initialised: AtomicBool,
-    /// It waits for an event (`SCHEDOP_block` or `poll`).
-    pub is_blocked: AtomicBool,
+    /// Its wait for an event (`SCHEDOP_block` or `poll`).
+    pub waiting: Waiting,
     /// How many hold it paused.
     pub pauses: AtomicU32,
     /// An NMI waits for it.
@@ -109,7 +110,7 @@ impl Vcpu {
     /// Whether nothing but the scheduler's choice keeps it from running.
     pub fn is_runnable(&self) -> bool {
         self.is_up.load(Acquire)
-            && !self.is_blocked.load(Acquire)
+            && !self.waiting.is_on()
             && self.pauses.load(Acquire) == 0
             && !self.domain.is_held()
     }

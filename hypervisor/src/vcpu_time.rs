@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 use core::sync::atomic::{
-    AtomicBool, AtomicU32, AtomicU64,
+    AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -33,8 +33,6 @@ pub struct VcpuTime {
     pub singleshot: Timer,
     /// The timer that ends a poll.
     pub poll: Timer,
-    /// It waits in `SCHEDOP_poll`.
-    pub is_polling: AtomicBool,
     /// The domain's watchdogs, where this is its first vCPU.
     pub watchdogs: Watchdogs,
     periodic: Timer,
@@ -64,7 +62,6 @@ impl VcpuTime {
         Self {
             singleshot: Timer::new(Purpose::Singleshot),
             poll: Timer::new(Purpose::Poll),
-            is_polling: AtomicBool::new(false),
             watchdogs: Watchdogs::new(),
             periodic: Timer::new(Purpose::Periodic),
             period: AtomicU64::new(FIRST_PERIOD),

@@ -9,6 +9,7 @@ use core::sync::atomic::{
 };
 
 use calls::CallbackType;
+use events::Waiting;
 use hw::descriptors::DescriptorWindow;
 use hw::fpu::FpuState;
 use hw::registers::Registers;
@@ -150,7 +151,7 @@ fn assemble(
         soft_affinity: SpinLock::new(CpuSet::ALL),
         is_up: AtomicBool::new(false),
         is_initialised: AtomicBool::new(false),
-        is_blocked: AtomicBool::new(false),
+        waiting: Waiting::new(),
         pauses: AtomicU32::new(0),
         nmi_pending: AtomicBool::new(false),
         processor: AtomicU32::new(0),

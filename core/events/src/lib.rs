@@ -41,6 +41,7 @@ mod shared;
 mod slot;
 mod table;
 mod two_level;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -56,3 +57,4 @@ pub use send::Sent;
 pub use shared::{Bitmap, SharedInfo, BITMAP_WORDS};
 pub use shared_page::SharedPage;
 pub use table::EventTable;
+pub use waiting::Waiting;

@@ -1,6 +1,6 @@
 //! `sched_op`: giving the processor up, waiting, shutting down.
 
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use core::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
 
 use arrayvec::ArrayVec;
 use calls::SchedOp;
@@ -89,8 +89,7 @@ fn poll(vcpu: &Vcpu, request: &SchedPoll) -> Refused<()> {
         ports.push(Port(guest::read::<u32>(at)?));
     }
     // Blocked before the ports are looked at, so that an event meanwhile ends the wait before it began.
-    vcpu.time.is_polling.store(true, Release);
-    vcpu.is_blocked.store(true, SeqCst);
+    vcpu.waiting.poll();
     let answer = domain_events::poll_begin(vcpu, &ports);
     match answer {
         Ok(events::Polling::Wait) => {
@@ -100,7 +99,6 @@ fn poll(vcpu: &Vcpu, request: &SchedPoll) -> Refused<()> {
                 timeout => {
                     if let Err(refusal) = vcpu.time.poll.set(vcpu.key, Nanos(timeout)) {
                         end_poll(vcpu);
-                        vcpu.domain.events.poll_end(vcpu.id);
                         return Err(refusal);
                     }
                 }
@@ -108,10 +106,9 @@ fn poll(vcpu: &Vcpu, request: &SchedPoll) -> Refused<()> {
             let info = vcpu.context.info();
             let takes_event =
                 info.upcall_pending.load(SeqCst) != 0 && info.upcall_mask.load(SeqCst) == 0;
-            if takes_event {
+            if takes_event || !vcpu.waiting.is_on() {
                 end_poll(vcpu);
-                vcpu.domain.events.poll_end(vcpu.id);
-            } else if vcpu.is_blocked.load(Acquire) {
+            } else {
                 crate::work::raise_here(crate::work::RESCHEDULE);
             }
             Ok(())
@@ -127,9 +124,10 @@ fn poll(vcpu: &Vcpu, request: &SchedPoll) -> Refused<()> {
     }
 }
 
+/// The vCPU, which runs here, polls no more.
 fn end_poll(vcpu: &Vcpu) {
-    vcpu.is_blocked.store(false, SeqCst);
-    vcpu.time.is_polling.store(false, Release);
+    vcpu.domain.events.poll_end(vcpu.id);
+    vcpu.waiting.cancel();
 }
 
 /// `SCHEDOP_remote_shutdown`.

@@ -156,6 +156,11 @@ impl Guest {
         }
     }
 
+    /// The event is taken without an upcall (two-level ABI).
+    pub fn clear_pending(&self, port: u32) {
+        self.info.pending[port as usize / 64].fetch_and(!(1 << (port % 64)), SeqCst);
+    }
+
     /// Takes every event a vCPU is told of, as a guest's upcall handler does, in order.
     pub fn drain(&self, vcpu: u32) -> Vec<u32> {
         self.info.upcall[vcpu as usize].store(0, SeqCst);

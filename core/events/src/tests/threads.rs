@@ -1,11 +1,12 @@
 //! Senders, a mover and consumers at once: no event is lost, no queue is broken.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::Barrier;
 
 use vocabulary::{Port, VcpuId};
 
 use super::mock::{connect, send_between, Guest};
-use crate::{Binding, Closer, Effect};
+use crate::{Binding, Closer, Effect, Polling, Waiting};
 
 const VCPUS: u32 = 3;
 const PORTS: usize = 6;
@@ -152,4 +153,67 @@ fn two_binders_of_one_port_do_not_both_get_it() {
         near.close(bound.into_iter().flatten().next().unwrap());
         far.close(port);
     }
+}
+
+/// A vCPU polls again as soon as a poll ends, while two others end whatever wait they find and a third sends
+/// the polled event: when all are done, a poll that is still on is one that the port still wakes.
+#[test]
+fn no_poll_is_left_without_its_alarm() {
+    let guest = Guest::new(1, 1, 1023);
+    let port = guest.table.bind_ipi(VcpuId(0)).unwrap();
+    guest.set_mask(port.0);
+    let waiting = Waiting::new();
+    let vcpu = VcpuId(0);
+    let (start, finish) = (Barrier::new(4), Barrier::new(4));
+    let mut lost = 0;
+    std::thread::scope(|scope| {
+        for waker in 0..2 {
+            let (waiting, table, start, finish) = (&waiting, &guest.table, &start, &finish);
+            scope.spawn(move || {
+                for _ in 0..ROUNDS {
+                    start.wait();
+                    if waker == 0 {
+                        let _ = waiting.end(table, vcpu);
+                    } else {
+                        let _ = waiting.end_poll(table, vcpu);
+                    }
+                    finish.wait();
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..ROUNDS {
+                start.wait();
+                for _effect in guest.send(port) {
+                    let _ = waiting.end_poll(&guest.table, vcpu);
+                }
+                finish.wait();
+            }
+        });
+        for _ in 0..ROUNDS {
+            guest.clear_pending(port.0);
+            start.wait();
+            for _ in 0..3 {
+                waiting.poll();
+                match guest.table.poll_begin(&guest.info, vcpu, &[port]).unwrap() {
+                    Polling::Ready => {
+                        waiting.cancel();
+                        guest.clear_pending(port.0);
+                    }
+                    Polling::Wait => {
+                        if (0..200).all(|_| waiting.is_on()) {
+                            break;
+                        }
+                    }
+                }
+            }
+            finish.wait();
+            if waiting.is_on() {
+                // No assertion before all threads are through: the others would wait for ever.
+                lost += u32::from(guest.send(port) != [Effect::WakePoller(vcpu)]);
+                waiting.cancel();
+            }
+        }
+    });
+    assert_eq!(lost, 0, "polls that nothing would have ended");
 }

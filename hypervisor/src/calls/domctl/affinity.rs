@@ -144,7 +144,7 @@ pub fn info(request: &mut Request<'_>) -> Attempt<u64> {
     let vcpu = request.announced_vcpu(part.vcpu)?;
     let [ran, ..] = schedule::runstate(&vcpu).time;
     part.online = u8::from(vcpu.is_up.load(Acquire));
-    part.blocked = u8::from(vcpu.is_blocked.load(Acquire));
+    part.blocked = u8::from(vcpu.waiting.is_on());
     part.running = u8::from(vcpu.is_running.load(Acquire));
     part.cpu_time = ran;
     part.cpu = vcpu.processor.load(Acquire);

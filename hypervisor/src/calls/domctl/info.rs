@@ -74,7 +74,7 @@ fn flags_of_vcpus(domain: &Domain, info: &mut Getdomaininfo) -> u32 {
             continue;
         }
         info.nr_online_vcpus += 1;
-        if !vcpu.is_blocked.load(Acquire) {
+        if !vcpu.waiting.is_on() {
             flags &= !XEN_DOMINF_blocked;
         }
         if vcpu.is_running.load(Acquire) {
