@@ -11,9 +11,11 @@ use crate::debian;
 use crate::dom0::Dom0;
 use crate::machine::{Hypervisor, Pace};
 use crate::places::Places;
+use crate::toolchain::Toolchain;
 use anyhow::{bail, Result};
 use measure::Measured;
 use report::Report;
+use std::path::PathBuf;
 
 /// What `--wall` repeats unless told otherwise.
 const ROUNDS: u32 = 3;
@@ -28,8 +30,11 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
     let bare = !arguments.flag("--no-bare");
     let ours = !arguments.flag("--only-xen");
     let write = arguments.flag("--write");
-    let guests = !arguments.flag("--no-guests");
+    let parts = Parts::parse(arguments.value("--part")?.as_deref())?;
     arguments.finish()?;
+    if write && parts != Parts::ALL {
+        bail!("--write keeps the whole table: leave --part out");
+    }
     let places = Places::find()?;
     debian::install(debian::EMULATOR)?;
     let image = if ours {
@@ -37,11 +42,7 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
     } else {
         None
     };
-    let dom0 = Dom0::assemble(&places)?;
-    let toolstack = match guests {
-        true => Some(Dom0::with_toolstack(&places)?),
-        false => None,
-    };
+    let bench = Bench::prepare(&places, parts)?;
     let sides = sides(&places, image.as_ref(), bare)?;
     let (pace, rounds) = if wall {
         (Pace::Free, rounds)
@@ -53,11 +54,7 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
         // Interleaved, so that a change in the host's load meets every side alike.
         for (side, results) in sides.iter().zip(&mut all) {
             eprintln!("x: measuring {} ({round} of {rounds})", side.name());
-            let mut measured = measure::measure(&places, &dom0, side, pace)?;
-            if let (Some(dom0), true) = (&toolstack, *side != Hypervisor::Bare) {
-                measured.extend(measure::measure_guests(&places, dom0, side, pace)?);
-            }
-            results.push(measured);
+            results.push(bench.measure(side, pace)?);
         }
     }
     let mut report = Report::new(pace);
@@ -70,6 +67,102 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
         report.write(&places)?;
     }
     Ok(true)
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Parts {
+    /// Debian's kernel as dom0.
+    dom0: bool,
+    /// Single calls, by a small kernel of our own.
+    calls: bool,
+    /// Guests that Debian's toolstack made.
+    guests: bool,
+}
+
+impl Parts {
+    const ALL: Self = Self {
+        dom0: true,
+        calls: true,
+        guests: true,
+    };
+
+    /// From the word after `--part`, or all.
+    fn parse(word: Option<&str>) -> Result<Self> {
+        let none = Self {
+            dom0: false,
+            calls: false,
+            guests: false,
+        };
+        Ok(match word {
+            None => Self::ALL,
+            Some("dom0") => Self { dom0: true, ..none },
+            Some("calls") => Self {
+                calls: true,
+                ..none
+            },
+            Some("guests") => Self {
+                guests: true,
+                ..none
+            },
+            Some(other) => bail!("--part is dom0, calls or guests, not {other}"),
+        })
+    }
+}
+
+/// What the parts that were asked for boot.
+struct Bench<'a> {
+    places: &'a Places,
+    dom0: Option<Dom0>,
+    calls: Option<PathBuf>,
+    guests: Option<Dom0>,
+}
+
+impl<'a> Bench<'a> {
+    fn prepare(places: &'a Places, parts: Parts) -> Result<Self> {
+        let own = match parts.calls || parts.guests {
+            true => Some(
+                Toolchain::pick()?
+                    .build(places, "guest-suite", "release")?
+                    .join("guest-bench"),
+            ),
+            false => None,
+        };
+        let dom0 = parts.dom0.then(|| Dom0::assemble(places)).transpose()?;
+        let guests = match own.as_deref().filter(|_| parts.guests) {
+            Some(own) => Some(Dom0::with_files(
+                places,
+                "bench",
+                &[("own-guests/guest-bench", own)],
+            )?),
+            None => None,
+        };
+        Ok(Self {
+            places,
+            dom0,
+            calls: own.filter(|_| parts.calls),
+            guests,
+        })
+    }
+
+    /// All that can be measured of one side. Without a hypervisor there are no calls and no guests, and only
+    /// counted runs can say what a single call costs.
+    fn measure(&self, side: &Hypervisor, pace: Pace) -> Result<Measured> {
+        let mut measured = Measured::new();
+        if let Some(dom0) = &self.dom0 {
+            measured.extend(measure::measure(self.places, dom0, side, pace)?);
+        }
+        if *side == Hypervisor::Bare {
+            return Ok(measured);
+        }
+        if let Some(program) = self.calls.as_ref().filter(|_| pace == Pace::Counted) {
+            measured.extend(measure::measure_calls(self.places, program, side)?);
+        }
+        if let Some(dom0) = &self.guests {
+            measured.extend(measure::measure_guests(self.places, dom0, side, pace)?);
+        }
+        Ok(measured)
+    }
 }
 
 fn sides(places: &Places, image: Option<&Image>, bare: bool) -> Result<Vec<Hypervisor>> {

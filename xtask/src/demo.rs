@@ -13,7 +13,7 @@ use crate::machine::{Hypervisor, Machine};
 use crate::places::Places;
 use anyhow::{Context, Result};
 use screen::Screen;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 const PROCESSORS: u32 = 2;
@@ -56,7 +56,7 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
     Ok(result.is_ok())
 }
 
-fn show(places: &Places, screen: &mut Screen, reference: bool, log: &PathBuf) -> Result<()> {
+fn show(places: &Places, screen: &mut Screen, reference: bool, log: &Path) -> Result<()> {
     debian::install(debian::EMULATOR)?;
     let hypervisor = hypervisor(places, screen, reference)?;
     screen.step(
@@ -108,16 +108,12 @@ fn boots(emulator: &mut Emulator, screen: &mut Screen) -> Result<()> {
     }
     screen.done("Debian's kernel runs its first program as dom0");
     screen.step("Starting Debian's toolstack: XenStore, the console daemon, a bridge");
-    loop {
-        let line = emulator
-            .wait_for(&["dom0: toolstack ready", "dom0: failed"], LIMIT)?
-            .text;
-        if line.contains("ready") {
-            screen.done("xl can be used");
-            return Ok(());
-        }
-        anyhow::bail!("{line}");
-    }
+    let line = emulator
+        .wait_for(&["dom0: toolstack ready", "dom0: failed"], LIMIT)?
+        .text;
+    anyhow::ensure!(line.contains("ready"), "{line}");
+    screen.done("xl can be used");
+    Ok(())
 }
 
 /// Shows what the script in dom0 does.

@@ -2,10 +2,14 @@
 //! scripts, and libvirt. Made by mmdebstrap, which runs the packages' own scripts and so needs root.
 
 use crate::debian;
+use crate::guests::{self, Guest};
 use crate::kernel::file_beginning;
 use crate::places::Places;
 use crate::process;
+use crate::toolstack;
 use anyhow::{Context, Result};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,6 +42,9 @@ const FORM: u32 = 1;
 
 /// Room on the disk, in MiB; the image is sparse.
 const MEBIBYTES: u64 = 6144;
+
+/// Room on the disk with our scripts, in MiB.
+const SCRIPTS_MEBIBYTES: u64 = 128;
 
 /// Files that this machine's own Debian does not have.
 const FILES: &[(&str, &str)] = &[
@@ -113,6 +120,40 @@ impl HostDisk {
         std::fs::write(&note, made_of)?;
         Ok(disk)
     }
+}
+
+/// A small disk with our scripts, the test cases and what guests boot from, which the host mounts at
+/// `/opt/xenolith`.
+pub fn scripts_disk(places: &Places) -> Result<PathBuf> {
+    let tree = places.made("host-scripts")?;
+    std::fs::remove_dir_all(&tree)?;
+    copy_folder(&places.root.join("xtask/dom0/toolstack"), &tree)?;
+    for (name, flavour) in guests::FLAVOURS {
+        let guest = Guest::assemble(places, name, flavour)?;
+        let folder = tree.join("guests").join(guest.name);
+        std::fs::create_dir_all(&folder)?;
+        std::fs::copy(&guest.kernel, folder.join("vmlinuz"))?;
+        std::fs::write(folder.join("initramfs"), &guest.initramfs)?;
+    }
+    let image = places.made("dom0")?.join("host-scripts.img");
+    toolstack::file_system(&image, "xenolith", SCRIPTS_MEBIBYTES, Some(&tree))?;
+    Ok(image)
+}
+
+/// Copies a folder with those in it; every file can be executed.
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), &target)?;
+            std::fs::set_permissions(&target, Permissions::from_mode(0o755))?;
+        }
+    }
+    Ok(())
 }
 
 fn bootstrap(tree: &Path) -> Result<()> {

@@ -163,13 +163,23 @@ impl Machine {
         }
     }
 
-    /// A machine whose dom0 is the Debian on a disk; `forget` throws away what it writes there.
-    pub fn with_host_disk(hypervisor: &Hypervisor, disk: &HostDisk, forget: bool) -> Self {
+    /// A machine whose dom0 is the Debian on a disk, with our scripts on another; `forget` throws away what it writes
+    /// there.
+    pub fn with_host_disk(
+        hypervisor: &Hypervisor,
+        disk: &HostDisk,
+        scripts: &Path,
+        forget: bool,
+    ) -> Self {
         let words = "root=/dev/vda rw console=hvc0 net.ifnames=0 panic=-1 quiet".to_owned();
         let forget = if forget { ",snapshot=on" } else { "" };
         let drive = format!(
             "file={},format=raw,if=virtio,cache=unsafe{forget}",
             disk.image.display()
+        );
+        let scripts = format!(
+            "file={},format=raw,if=virtio,readonly=on",
+            scripts.display()
         );
         let modules = vec![
             (disk.kernel.clone(), words),
@@ -179,7 +189,7 @@ impl Machine {
             .words("dom0_mem=1024M,max:1024M")
             .processors(2)
             .memory(3072)
-            .devices(["-drive", &drive])
+            .devices(["-drive", &drive, "-drive", &scripts])
     }
 
     /// A machine that boots a hypervisor with these modules and nothing else.

@@ -4,7 +4,7 @@ use crate::arguments::Arguments;
 use crate::build::{self, Image, Profile};
 use crate::debian;
 use crate::dom0::Dom0;
-use crate::host_disk::HostDisk;
+use crate::host_disk::{self, HostDisk};
 use crate::machine::{Hypervisor, Machine};
 use crate::places::Places;
 use crate::toolstack;
@@ -58,7 +58,8 @@ pub fn prepare(mut arguments: Arguments) -> Result<Prepared> {
     };
     let machine = if real {
         let disk = HostDisk::prepare(&places)?;
-        Machine::with_host_disk(&hypervisor, &disk, false)
+        let scripts = host_disk::scripts_disk(&places)?;
+        Machine::with_host_disk(&hypervisor, &disk, &scripts, false)
     } else if plain {
         Machine::with_dom0(&hypervisor, &Dom0::assemble(&places)?, "shell")
     } else {
@@ -127,7 +128,7 @@ fn disk(places: &Places) -> Result<PathBuf> {
         return Ok(path);
     }
     let partial = places.cache.join("disk.partial");
-    toolstack::file_system(&partial, DISK_MEBIBYTES, None)?;
+    toolstack::file_system(&partial, "guests", DISK_MEBIBYTES, None)?;
     std::fs::rename(&partial, &path)?;
     Ok(path)
 }

@@ -16,6 +16,7 @@ mod power;
 mod suite;
 mod terminal;
 mod toolstack;
+mod whole_host;
 
 use crate::arguments::Arguments;
 use crate::debian;
@@ -33,7 +34,7 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
     let chosen: Vec<Job> = every_job(&context)
         .into_iter()
         .filter(|job| filters.is_empty() || filters.iter().any(|text| job.name.contains(text)))
-        .filter(|job| all || !job.tail || filters.iter().any(|text| *text == job.name))
+        .filter(|job| all || !job.tail || filters.contains(&job.name))
         .collect();
     if list {
         for job in &chosen {
@@ -60,6 +61,7 @@ fn every_job(context: &Context) -> Vec<Job> {
     // The longest boots first, so that none of them is alone at the end.
     jobs.extend(toolstack::jobs(context));
     jobs.extend(hostile::jobs());
+    jobs.extend(whole_host::jobs());
     jobs.extend(suite::jobs(context));
     jobs.extend(boots::jobs());
     jobs.extend(power::jobs(context));

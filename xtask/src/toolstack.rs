@@ -74,7 +74,7 @@ pub fn disk(places: &Places) -> Result<PathBuf> {
     finish(&tree)?;
     busybox::install(places, &tree.join("opt/busybox"))?;
     let partial = places.cache.join("toolstack.img.partial");
-    file_system(&partial, MEBIBYTES, Some(&tree))?;
+    file_system(&partial, "toolstack", MEBIBYTES, Some(&tree))?;
     std::fs::rename(&partial, &image)?;
     std::fs::remove_dir_all(&tree)?;
     std::fs::write(&note, made_of)?;
@@ -131,8 +131,13 @@ fn link(tree: &Path, path: &str, to: &str) -> Result<()> {
     symlink(to, &path).with_context(|| format!("cannot make {}", path.display()))
 }
 
-/// Makes a disk image with an ext4 file system, empty or with a copy of a folder.
-pub fn file_system(image: &Path, mebibytes: u64, content: Option<&Path>) -> Result<()> {
+/// Makes a disk image with an ext4 file system of that label, empty or with a copy of a folder.
+pub fn file_system(
+    image: &Path,
+    label: &str,
+    mebibytes: u64,
+    content: Option<&Path>,
+) -> Result<()> {
     let program = ["/sbin/mke2fs", "/usr/sbin/mke2fs"]
         .into_iter()
         .find(|path| Path::new(path).exists());
@@ -141,7 +146,7 @@ pub fn file_system(image: &Path, mebibytes: u64, content: Option<&Path>) -> Resu
     };
     let _ = std::fs::remove_file(image);
     let mut command = Command::new(program);
-    command.args(["-q", "-F", "-t", "ext4", "-E"]);
+    command.args(["-q", "-F", "-t", "ext4", "-L", label, "-E"]);
     command.arg("lazy_itable_init=1,lazy_journal_init=1");
     // Checksums of metadata cost an emulated processor more than the disk does.
     command.args(["-O", "^metadata_csum"]);

@@ -7,6 +7,7 @@ use crate::machine::{Hypervisor, Machine, Pace};
 use crate::places::Places;
 use anyhow::{bail, Context, Result};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 /// Memory of the machine and what dom0 gets of it, in MiB.
@@ -52,6 +53,32 @@ pub fn measure(
     Ok(measured)
 }
 
+/// Boots our own kernel that measures single calls, and collects its rows. Counted runs only: its unit is the
+/// tick of the time-stamp counter, which is an instruction there.
+pub fn measure_calls(places: &Places, program: &Path, hypervisor: &Hypervisor) -> Result<Measured> {
+    let modules = vec![(program.to_owned(), String::new())];
+    let mut machine = Machine::with_modules(hypervisor, modules).words("dom0_mem=256M");
+    machine.pace = Pace::Counted;
+    let log = places
+        .made("bench")?
+        .join(format!("{}-calls.log", hypervisor.name()));
+    let mut emulator = Emulator::start(&machine, &log)?;
+    let mut measured = Measured::new();
+    loop {
+        let line = emulator
+            .wait_for(&["BENCH ", "BENCH-END"], LIMIT)
+            .with_context(|| format!("{}; see {}", hypervisor.name(), log.display()))?
+            .text;
+        let Some((_, row)) = line.split_once("BENCH ") else {
+            return Ok(measured);
+        };
+        if let Some((name, value)) = row.split_once(' ') {
+            let ticks: f64 = value.trim().parse().context("a row has a number")?;
+            measured.insert(name.to_owned(), ticks / 1e3);
+        }
+    }
+}
+
 /// Boots dom0 with Debian's toolstack and collects the rows that need guests.
 pub fn measure_guests(
     places: &Places,
@@ -60,6 +87,9 @@ pub fn measure_guests(
     pace: Pace,
 ) -> Result<Measured> {
     let mut machine = Machine::with_toolstack(hypervisor, dom0, "bench").processors(1);
+    if pace == Pace::Counted {
+        machine = machine.kernel_words("pace=counted");
+    }
     machine.pace = pace;
     let log = places
         .made("bench")?

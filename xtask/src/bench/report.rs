@@ -72,8 +72,11 @@ impl Report {
             "{:-<26} | {:->11}: | {:->11}: | {:->5}: | {:->11}: | {:->8}: | {:->8}: |\n",
             "", "", "", "", "", "", ""
         ));
+        let sides = [&self.xen, &self.ours, &self.bare];
         for row in ROWS {
-            self.line(&mut text, row);
+            if sides.iter().any(|side| side.contains_key(row.name)) {
+                self.line(&mut text, row);
+            }
         }
         text
     }

@@ -11,12 +11,17 @@ use std::time::{Duration, Instant};
 /// Emulators at a time.
 const AT_ONCE: usize = 2;
 
+/// One test: it is told its name.
+type One = dyn Fn(&Context, &str) -> Result<()> + Send;
+/// Several tests, which report themselves.
+type Many = dyn Fn(&Context, &Report) -> Result<()> + Send;
+
 /// What a job does.
 pub enum Work {
     /// One test, under the job's name.
-    One(Box<dyn Fn(&Context, &str) -> Result<()> + Send>),
+    One(Box<One>),
     /// Several, which it reports itself.
-    Many(Box<dyn Fn(&Context, &Report) -> Result<()> + Send>),
+    Many(Box<Many>),
 }
 
 /// One or several tests that run together.

@@ -8,7 +8,7 @@ use crate::emulator::Emulator;
 use crate::machine::{Hypervisor, Machine};
 use crate::toolchain::Toolchain;
 use anyhow::{bail, Context as _, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -77,8 +77,8 @@ fn guest(context: &Context) -> Result<PathBuf> {
         .map_err(|error| anyhow::anyhow!("{error}"))
 }
 
-fn machine(hypervisor: &Hypervisor, guest: &PathBuf, words: &str) -> Machine {
-    let modules = vec![(guest.clone(), words.to_owned())];
+fn machine(hypervisor: &Hypervisor, guest: &Path, words: &str) -> Machine {
+    let modules = vec![(guest.to_path_buf(), words.to_owned())];
     Machine::with_modules(hypervisor, modules)
         .words("dom0_mem=128M,max:128M")
         .processors(2)
@@ -111,7 +111,7 @@ fn run_plain(
     report: &Report,
     prefix: &str,
     hypervisor: &Hypervisor,
-    guest: &PathBuf,
+    guest: &Path,
     cases: &[Case],
 ) -> Result<()> {
     let mut left: Vec<&str> = cases
@@ -228,7 +228,7 @@ fn crashes(
     context: &Context,
     test: &str,
     hypervisor: &Hypervisor,
-    guest: &PathBuf,
+    guest: &Path,
     case: &str,
 ) -> Result<()> {
     let machine = machine(hypervisor, guest, &format!("only={case}"));
