@@ -25,7 +25,10 @@ struct sysctl {
 };
 
 int main(void) {
-    static struct sysctl request __attribute__((aligned(4096))) = {3, 0x15};
+    static struct sysctl request __attribute__((aligned(4096))) = {
+        .command = 3,
+        .interface_version = 0x15,
+    };
     struct hypercall call = {35, {(uintptr_t)&request}};
     int device = open("/dev/xen/privcmd", O_RDWR);
     if (device < 0 || mlock(&request, sizeof request) != 0 ||

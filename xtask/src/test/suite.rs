@@ -86,7 +86,7 @@ fn machine(hypervisor: &Hypervisor, guest: &Path, words: &str) -> Machine {
 }
 
 /// The names of all cases, from Debian's Xen: what runs is what a known good boot lists.
-fn list(context: &Context, prefix: &str, guest: &PathBuf) -> Result<Vec<Case>> {
+fn list(context: &Context, prefix: &str, guest: &Path) -> Result<Vec<Case>> {
     let machine = machine(&context.xen()?, guest, "list");
     let mut emulator = context.start(&format!("{prefix}/list"), &machine)?;
     let mut cases = Vec::new();
