@@ -36,7 +36,7 @@ pub fn jobs() -> Vec<Job> {
                 .processors(2)
                 .memory(2048)
                 .kernel_words(&format!("hostile_seconds={seconds}"));
-            run_cases(context, report, prefix, machine, file)
+            run_cases(context, report, &format!("{prefix}/{file}"), machine, file)
         })
         .tail_unless(!tail)
     })

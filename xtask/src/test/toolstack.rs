@@ -4,14 +4,18 @@
 use super::context::{Context, BOOT};
 use super::jobs::{Job, Report};
 use crate::build::Profile;
+use crate::dom0::Dom0;
 use crate::emulator::Emulator;
+use crate::guests::REAL_TIME;
 use crate::machine::Machine;
 use anyhow::{bail, Context as _, Result};
 use std::time::{Duration, Instant};
 
 /// A file of cases and the machine it wants.
 struct Group {
-    /// The file's name.
+    /// What the tests are called by: the file's name, or another where a file is run twice.
+    name: &'static str,
+    /// The file.
     file: &'static str,
     processors: u32,
     memory: u32,
@@ -23,6 +27,7 @@ struct Group {
 
 const fn group(file: &'static str, processors: u32, memory: u32, words: &'static str) -> Group {
     Group {
+        name: file,
         file,
         processors,
         memory,
@@ -39,18 +44,30 @@ const fn tail(file: &'static str, processors: u32, memory: u32, words: &'static 
     }
 }
 
+impl Group {
+    /// Under another name than the file's.
+    const fn called(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+}
+
 /// The file whose machine has a second disk with the toolstack.
 const DRIVER_DOMAIN: &str = "driver_domain";
+/// The file whose guests run one more of Debian's kernels.
+const SIZES: &str = "sizes";
 
 const GROUPS: &[Group] = &[
     group("commands", 2, 3072, ""),
     tail("devices", 1, 3072, ""),
     tail("endings", 1, 3072, ""),
     tail("registers", 1, 2048, ""),
-    tail("leaks", 1, 2048, "times=300"),
+    tail("saving", 2, 3072, ""),
+    tail("stores", 2, 2048, ""),
+    tail("stores", 2, 2048, "xenstore=c").called("c_stores"),
+    tail("leaks", 2, 2048, "times=300"),
     tail("loaders", 1, 2048, ""),
     tail(DRIVER_DOMAIN, 2, 3072, ""),
-    tail("sizes", 2, 8192, ""),
+    tail(SIZES, 2, 8192, ""),
 ];
 
 /// A job for each file.
@@ -58,10 +75,16 @@ pub fn jobs(_context: &Context) -> Vec<Job> {
     GROUPS
         .iter()
         .map(|group| {
-            let name = format!("toolstack/{}", group.file);
-            Job::many(name, true, move |context, report| {
+            let name = format!("toolstack/{}", group.name);
+            Job::many(name.clone(), true, move |context, report| {
                 let hypervisor = context.hypervisor(Profile::Release)?;
-                let dom0 = context.toolstack()?;
+                let another;
+                let dom0 = if group.file == SIZES {
+                    another = Dom0::with_kernel(&context.places, SIZES, REAL_TIME)?;
+                    &another
+                } else {
+                    context.toolstack()?
+                };
                 let mut machine = Machine::with_toolstack(&hypervisor, dom0, "cases")
                     .processors(group.processors)
                     .memory(group.memory)
@@ -69,20 +92,20 @@ pub fn jobs(_context: &Context) -> Vec<Job> {
                 if group.file == DRIVER_DOMAIN {
                     machine = machine.toolstack_disk(dom0);
                 }
-                run_cases(context, report, "toolstack", machine, group.file)
+                run_cases(context, report, &name, machine, group.file)
             })
             .tail_unless(!group.tail)
         })
         .collect()
 }
 
-/// Boots a machine into the cases of a file and reports each as `PREFIX/FILE/NAME`.
+/// Boots a machine into the cases of a file and reports each as `TEST/NAME`.
 ///
 /// A machine that dies or falls silent fails the case that ran and those that did not.
 pub fn run_cases(
     context: &Context,
     report: &Report,
-    prefix: &str,
+    test: &str,
     machine: Machine,
     file: &str,
 ) -> Result<()> {
@@ -97,13 +120,12 @@ pub fn run_cases(
         bail!("{} has no cases", path.display());
     }
     let patience = patience();
-    let test = format!("{prefix}/{file}");
     let machine = machine.kernel_words(&format!("cases={file} patience={patience} only={only}"));
-    let emulator = context.start(&test, &machine)?;
-    let log = context.log(&test)?.display().to_string();
+    let emulator = context.start(test, &machine)?;
+    let log = context.log(test)?.display().to_string();
     let mut following = Following {
         report,
-        test,
+        test: test.to_owned(),
         log,
         left,
         running: None,
