@@ -17,6 +17,7 @@ const GUESTS: &[&str] = &[
     "guest-hostile",
     "guest-bad-frontend",
     "guest-bad-backend",
+    "guest-fresh",
 ];
 
 /// A minute of it, and for `--all` ten, and the bad ends of drivers. Two hostile guests share the time.
