@@ -1,5 +1,6 @@
 //! The part of a virtual processor that the entry code and the context switch touch.
 
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering::Relaxed};
 
 use vocabulary::Mfn;
@@ -79,6 +80,9 @@ pub struct VcpuContext {
     pub nmi: Callback,
     /// Bits of [`mode`].
     pub mode: AtomicU8,
+    /// One where `iret` sets the virtual IOPL (`VMASST_TYPE_architectural_iopl`), which its fast path does not. Read
+    /// together with `mode`, so it stays the byte above; anybody may set it.
+    pub iret_sets_iopl: AtomicU8,
     /// The descriptor window of the vCPU (index; see `window::descriptors`).
     pub window: AtomicU32,
     /// Entries of the guest's GDT that are in use.
@@ -129,6 +133,7 @@ impl VcpuContext {
             sysenter: CALLBACK,
             nmi: CALLBACK,
             mode: AtomicU8::new(mode::KERNEL | mode::NO_SYSCALL | mode::NO_USER),
+            iret_sets_iopl: AtomicU8::new(0),
             window: AtomicU32::new(0),
             gdt_entries: AtomicU32::new(0),
             ldt_entries: AtomicU32::new(0),
@@ -197,3 +202,4 @@ pub fn guest_rflags(wanted: u64) -> u64 {
 /// Size of what the entry code pushes, checked against the assembly's offsets.
 pub const REGISTERS_SIZE: usize = core::mem::size_of::<Registers>();
 const _: () = assert!(REGISTERS_SIZE == 168);
+const _: () = assert!(offset_of!(VcpuContext, iret_sets_iopl) == offset_of!(VcpuContext, mode) + 1);

@@ -18,6 +18,7 @@ use spin::Once;
 use vocabulary::{DomainId, Mfn, VcpuId};
 use xen_abi::domctl::Createdomain;
 use xen_abi::memory::E820Entry;
+use xen_abi::xen::VMASST_TYPE_architectural_iopl;
 
 use crate::event_pages::EventPage;
 use crate::grants::GrantFrame;
@@ -77,7 +78,7 @@ pub struct Domain {
     pub interrupts: crate::irq::DomainInterrupts,
     /// Processors that may hold translations of its tables.
     pub dirty: CpuSet,
-    /// `vm_assist` bits in force.
+    /// `vm_assist` bits in force; changed by [`Domain::set_assists`].
     pub assists: AtomicU64,
     /// Why it shut down (`SHUTDOWN_*`), or 0xff while it runs.
     pub shutdown_code: AtomicU8,
@@ -142,6 +143,17 @@ impl Domain {
     #[inline]
     pub fn assists(&self, kind: u32) -> bool {
         self.assists.load(Relaxed) >> kind & 1 != 0
+    }
+
+    /// Sets which assists are on: those of `set`, and of the others those that are not in `clear`.
+    pub fn set_assists(&self, set: u64, clear: u64) {
+        self.assists.fetch_and(!clear, AcqRel);
+        self.assists.fetch_or(set, AcqRel);
+        // What the entry code knows of them.
+        let sets_iopl = u8::from(self.assists(VMASST_TYPE_architectural_iopl));
+        for link in self.links() {
+            link.context.iret_sets_iopl.store(sets_iopl, Relaxed);
+        }
     }
 
     /// Stops the domain for good with a reason (`SHUTDOWN_*`). Says whether it ran until now.

@@ -9,9 +9,9 @@ use crate::inject::{self, Target};
 use crate::vcpu::Vcpu;
 use crate::{schedule, work};
 
-/// Looks after an `iret` whether an NMI waits.
+/// Looks whether an NMI waits, which its vCPU's kernel may take now that it said where.
 #[inline]
-pub fn after_iret(vcpu: &Vcpu) {
+pub fn handler_given(vcpu: &Vcpu) {
     if vcpu.nmi_pending.load(Relaxed) {
         PerCpu::current().work.fetch_or(work::NMI, AcqRel);
     }

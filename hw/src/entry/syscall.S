@@ -108,7 +108,8 @@ slow_call:
     jmp exit_to_guest
 
 # The `iret` hypercall. On the stack: the guest's rax (23). rax, rcx, r11 are dead.
-# The fast path is the return to a 64-bit user program with flat selectors and events open.
+# The fast path is every return with events open, to a user program or to the kernel itself, but where `iret` sets the
+# virtual IOPL. Each word of the frame is read once.
 .balign 64
 iret_fast:
     mov rax, [rsp + 8 - {below} + {vcpu}]
@@ -116,31 +117,29 @@ iret_fast:
     movabs r11, 0xffff880000000000
     cmp rcx, r11
     jb 40f
-    test byte ptr [rax + {mode}], {no_user}
+    test dword ptr [rax + {mode}], {slow_iret}
     jnz 40f
-    GUEST_ACCESS_BEGIN
-    FAULTS_TO 41f
-    cmp qword ptr [rcx + 40], 0xe033
-    jne 41f
-    FAULTS_TO 41f
-    cmp qword ptr [rcx + 64], 0xe02b
-    jne 41f
-    FAULTS_TO 41f
-    test dword ptr [rcx + 48], 0x200
-    jz 41f
     mov r11, [rax + {info}]
     cmp byte ptr [r11], 0
-    jne 41f
-    push 0xe02b
+    jne 40f
+    GUEST_ACCESS_BEGIN
+    FAULTS_TO 41f
+    push [rcx + 64]
+    or byte ptr [rsp], 3
     FAULTS_TO 42f
     push [rcx + 56]
     FAULTS_TO 43f
-    mov r11, [rcx + 48]
-    and r11d, 0x254fd5              # `guest_rflags`
-    or r11d, 0x202
+    mov r11d, [rcx + 48]
+    test r11d, 0x200                # masks events
+    jz 43f
+    and r11d, 0x254fd5              # `guest_rflags`, whose IF was just seen
+    or r11d, 2
     push r11
     FAULTS_TO 48f
-    push [rcx + 24]                 # the call's flags, in the place of the code selector, which `sysret` needs not
+    push [rcx + 40]
+    FAULTS_TO 44f
+    mov r11d, [rcx + 24]
+    mov [rsp + 4], r11d             # the call's flags, above the code selector, where `iretq` does not look
     FAULTS_TO 44f
     push [rcx + 32]
     FAULTS_TO 45f
@@ -152,15 +151,23 @@ iret_fast:
     GUEST_ACCESS_END
     mov r11, [rax + {info}]
     mov byte ptr [r11 + 1], 0
+    mov r11d, [rsp + 24]
+    not r11d
+    test r11d, 3
+    jnz 53f
     swapgs
     and byte ptr [rax + {mode}], {user_mask}
     mov r11, [rax + {user_cr3}]
     mov cr3, r11
-    pop r11
-    # `sysret` where it restores the same: rcx = rip, r11 = rflags, rip in the lower half.
+49: pop r11
+    # `sysret` where it restores the same: flat selectors, rcx = rip, r11 = rflags, rip in the lower half.
+    cmp word ptr [rsp + 16], 0xe033
+    jne 50f
     cmp rcx, [rsp + 8]
     jne 50f
     cmp r11, [rsp + 24]
+    jne 50f
+    cmp word ptr [rsp + 40], 0xe02b
     jne 50f
     cmp dword ptr [rsp + 12], 0x7fff
     jae 50f
@@ -168,8 +175,7 @@ iret_fast:
     mov rsp, [rsp + 24]
     sysretq
 50: # What differs may be what the guest did not care for: after a system call `sysret` sets both (VGCF_in_syscall).
-    test dword ptr [rsp + 16], 0x100
-    mov qword ptr [rsp + 16], 0xe033
+    test dword ptr [rsp + 20], 0x100
     jz 52f
     mov rcx, [rsp + 8]
     mov r11, [rsp + 24]
@@ -179,6 +185,9 @@ iret_fast:
     .quad 51f, fast_iret_faulted
     .popsection
 51: iretq
+53: # To the kernel itself, whose selector asks for ring 0.
+    or byte ptr [rsp + 24], 3
+    jmp 49b
 
 47: pop rcx
 46: pop rcx
@@ -266,10 +275,11 @@ exit_to_guest:
     jmp exit_to_guest
 
 # The same from the fast path of `iret`, whose frame lies one word below a full frame's place, for the guest's rax
-# stood above it: it moves up by that word, last word first.
+# stood above it: it moves up by that word, last word first. What stands above the selectors goes.
 fast_iret_faulted:
     push rax
-    mov rax, [rsp + 40]
+    mov dword ptr [rsp + 20], 0
+    movzx eax, word ptr [rsp + 40]
     mov [rsp + 48], rax
     mov rax, [rsp + 32]
     mov [rsp + 40], rax

@@ -58,7 +58,7 @@ global_asm!(
     syscall_mask = const offset_of!(VcpuContext, syscall) + offset_of!(Callback, masks_events),
     not_bounced = const mode::KERNEL | mode::NO_SYSCALL,
     kernel = const mode::KERNEL,
-    no_user = const mode::NO_USER,
+    slow_iret = const mode::NO_USER as u32 | 1 << 8,
     user_mask = const !mode::KERNEL,
     handlers = sym super::HANDLERS,
     on_hypercall = const offset_of!(Handlers, hypercall),

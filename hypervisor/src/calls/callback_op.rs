@@ -7,9 +7,9 @@ use hw::vcpu::{mode, Callback};
 use vocabulary::{refuse, Errno, Refusal, Refused, VirtAddr};
 use xen_abi::callback::{CALLBACKF_mask_events, CallbackRegister, CallbackUnregister};
 
-use crate::guest;
 use crate::hypercall::{Answer, Arguments, Caller};
 use crate::vcpu::Vcpu;
+use crate::{guest, nmi};
 
 /// Arguments: operation, its structure.
 pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
@@ -20,6 +20,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             let kind = kind(request.kind)?;
             let masks = request.flags & CALLBACKF_mask_events != 0;
             set(caller.vcpu, kind, request.address, masks)?;
+            nmi::handler_given(caller.vcpu);
         }
         CallbackOp::Unregister => {
             let request = guest::read::<CallbackUnregister>(structure)?;

@@ -57,6 +57,5 @@ pub fn handle(caller: &mut Caller<'_>, _: &mut Arguments) -> Answer {
     registers.leave_by_iret();
     let masked = u8::from(wanted & rflags::IF == 0);
     vcpu.context.info().upcall_mask.store(masked, Relaxed);
-    crate::nmi::after_iret(vcpu);
     Ok(rax)
 }

@@ -5,9 +5,9 @@ use core::sync::atomic::Ordering::Relaxed;
 use vocabulary::{Errno, VirtAddr};
 use xen_abi::arch_x86::TrapInfo;
 
-use crate::guest;
 use crate::hypercall::{refuse, Answer, Arguments, Caller};
 use crate::vcpu::Vcpu;
+use crate::{guest, nmi};
 
 /// Most entries of one table: one a vector, and the end.
 const MOST: u64 = 257;
@@ -33,6 +33,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         }
         set(vcpu, &info);
     }
+    nmi::handler_given(vcpu);
     Ok(0)
 }
 

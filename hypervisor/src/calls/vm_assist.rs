@@ -1,7 +1,5 @@
 //! `vm_assist`: conveniences that a guest turns on.
 
-use core::sync::atomic::Ordering::AcqRel;
-
 use calls::AssistType;
 use vocabulary::Errno;
 use xen_abi::xen as abi;
@@ -15,10 +13,10 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         return refuse(Errno::EINVAL, "there is no such assist");
     };
     let bit = 1u64 << kind.number();
-    let assists = &caller.vcpu.domain.assists;
+    let domain = &caller.vcpu.domain;
     match command as u32 {
-        abi::VMASST_CMD_enable => assists.fetch_or(bit, AcqRel),
-        abi::VMASST_CMD_disable => assists.fetch_and(!bit, AcqRel),
+        abi::VMASST_CMD_enable => domain.set_assists(bit, 0),
+        abi::VMASST_CMD_disable => domain.set_assists(0, bit),
         _ => {
             return refuse(
                 Errno::ENOSYS,

@@ -56,7 +56,7 @@ pub fn set(request: &mut Request<'_>) -> Attempt<u64> {
         vcpus::initialise(&vcpu, &context, &mut Budget::new(BUDGET))?;
     }
     if vcpu.id.0 == 0 {
-        request.domain.assists.store(context.vm_assist, Relaxed);
+        request.domain.set_assists(context.vm_assist, u64::MAX);
         // The domain's builder has cleared the shared page by now, and with it the wall clock.
         clock::publish_wall(&request.domain);
     }
