@@ -85,34 +85,51 @@ unsafe fn copy_bytes(from: u64, to: u64, length: u64) -> Result<(), GuestFault> 
     }
 }
 
+/// Whether `WORDS` words from `start` touch nothing of the hypervisor's part. Shorter than [`is_guest_range`]: words
+/// that wrap go on at address zero, which is the guest's too.
+#[inline(always)]
+fn spares<const WORDS: usize>(start: u64) -> bool {
+    let first = VirtAddr::HYPERVISOR_START.0 - WORDS as u64 * 8 + 1;
+    start.wrapping_sub(first) >= VirtAddr::HYPERVISOR_END.0 - first
+}
+
+/// The two halves of a copy of `N` words without a loop: 1 stays in `failed` where one of them faults.
+macro_rules! copy_words {
+    ($load:literal, $store:literal, $from:expr, $to:expr, $failed:ident) => {
+        guest_access!(
+            "mov {failed:e}, 1",
+            ".set word_at, 0",
+            ".rept {words}",
+            $load,
+            $store,
+            ".set word_at, word_at + 8",
+            ".endr",
+            "xor {failed:e}, {failed:e}",
+            "3:";
+            words = const N, word = out(reg) _, from = in(reg) $from, to = in(reg) $to,
+            failed = out(reg) $failed, options(nostack)
+        )
+    };
+}
+
 /// Copies words in from the guest; cheaper than bytes for the small structures of hypercalls.
-#[inline]
-pub fn read_words(from: VirtAddr, to: &mut [u64]) -> Result<(), GuestFault> {
-    if !is_guest_range(from.0, to.len() as u64 * 8) {
+#[inline(always)]
+pub fn read_words<const N: usize>(from: VirtAddr, to: &mut [u64; N]) -> Result<(), GuestFault> {
+    if !spares::<N>(from.0) {
         return Err(GuestFault);
     }
-    if to.is_empty() {
-        return Ok(());
-    }
-    let left: u64;
-    // SAFETY: as for `read_bytes`, a word at a time; the count is not zero, and on a fault what is left of
-    // it stays in the register.
+    let failed: u32;
+    // SAFETY: as for `read_bytes`, a word at a time; a fault continues behind the last.
     unsafe {
-        guest_access!(
-            "2: mov {word}, [{from}]",
-            ".pushsection .ex_table, \"a\", @progbits", ".quad 2b, 3f", ".popsection",
-            "mov [{to}], {word}",
-            "add {from}, 8",
-            "add {to}, 8",
-            "dec {left}",
-            "jnz 2b",
-            "3:";
-            word = out(reg) _, from = inout(reg) from.0 => _, to = inout(reg) to.as_mut_ptr() => _,
-            left = inout(reg) to.len() as u64 => left,
-            options(nostack)
+        copy_words!(
+            "2: mov {word}, [{from} + word_at]\n.pushsection .ex_table, \"a\", @progbits\n.quad 2b, 3f\n.popsection",
+            "mov [{to} + word_at], {word}",
+            from.0,
+            to.as_mut_ptr(),
+            failed
         )
     }
-    if left == 0 {
+    if failed == 0 {
         Ok(())
     } else {
         Err(GuestFault)
@@ -120,43 +137,87 @@ pub fn read_words(from: VirtAddr, to: &mut [u64]) -> Result<(), GuestFault> {
 }
 
 /// Copies words out to the guest.
-#[inline]
-pub fn write_words(to: VirtAddr, from: &[u64]) -> Result<(), GuestFault> {
-    if !is_guest_range(to.0, from.len() as u64 * 8) {
+#[inline(always)]
+pub fn write_words<const N: usize>(to: VirtAddr, from: &[u64; N]) -> Result<(), GuestFault> {
+    if !spares::<N>(to.0) {
         return Err(GuestFault);
     }
-    if from.is_empty() {
-        return Ok(());
-    }
-    let left: u64;
-    // SAFETY: as for `write_bytes`, a word at a time.
+    let failed: u32;
+    // SAFETY: as for `write_bytes`, a word at a time; a fault continues behind the last.
     unsafe {
-        guest_access!(
-            "4: mov {word}, [{from}]",
-            "2: mov [{to}], {word}",
-            ".pushsection .ex_table, \"a\", @progbits", ".quad 2b, 3f", ".popsection",
-            "add {from}, 8",
-            "add {to}, 8",
-            "dec {left}",
-            "jnz 4b",
-            "3:";
-            word = out(reg) _, from = inout(reg) from.as_ptr() => _, to = inout(reg) to.0 => _,
-            left = inout(reg) from.len() as u64 => left,
-            options(nostack)
+        copy_words!(
+            "mov {word}, [{from} + word_at]",
+            "2: mov [{to} + word_at], {word}\n.pushsection .ex_table, \"a\", @progbits\n.quad 2b, 3f\n.popsection",
+            from.as_ptr(),
+            to.0,
+            failed
         )
     }
-    if left == 0 {
+    if failed == 0 {
         Ok(())
     } else {
         Err(GuestFault)
     }
 }
 
-/// Reads one word of the guest's, as page-table and descriptor walks do.
-#[inline]
-pub fn read_word(from: VirtAddr) -> Result<u64, GuestFault> {
-    let mut word = [0];
-    read_words(from, &mut word)?;
-    let [word] = word;
-    Ok(word)
+/// One access of less than a word: 1 stays in `failed` where it faults.
+macro_rules! copy_part {
+    ($instruction:literal, $at:expr, $failed:ident, $($operand:tt)*) => {
+        guest_access!(
+            "mov {failed:e}, 1",
+            $instruction,
+            ".pushsection .ex_table, \"a\", @progbits", ".quad 2b, 3f", ".popsection",
+            "xor {failed:e}, {failed:e}",
+            "3:";
+            at = in(reg) $at, failed = out(reg) $failed, $($operand)*, options(nostack)
+        )
+    };
+}
+
+/// Reads half a word.
+#[inline(always)]
+pub fn read_half_word(from: VirtAddr) -> Result<u32, GuestFault> {
+    if !spares::<1>(from.0) {
+        return Err(GuestFault);
+    }
+    let (failed, value): (u32, u32);
+    // SAFETY: as for `read_bytes`.
+    unsafe { copy_part!("2: mov {value:e}, [{at}]", from.0, failed, value = out(reg) value) }
+    if failed == 0 {
+        Ok(value)
+    } else {
+        Err(GuestFault)
+    }
+}
+
+/// Writes half a word.
+#[inline(always)]
+pub fn write_half_word(to: VirtAddr, value: u32) -> Result<(), GuestFault> {
+    if !spares::<1>(to.0) {
+        return Err(GuestFault);
+    }
+    let failed: u32;
+    // SAFETY: as for `write_bytes`.
+    unsafe { copy_part!("2: mov [{at}], {value:e}", to.0, failed, value = in(reg) value) }
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(GuestFault)
+    }
+}
+
+/// Writes a quarter of a word.
+#[inline(always)]
+pub fn write_quarter_word(to: VirtAddr, value: u16) -> Result<(), GuestFault> {
+    if !spares::<1>(to.0) {
+        return Err(GuestFault);
+    }
+    let failed: u32;
+    // SAFETY: as for `write_bytes`.
+    unsafe { copy_part!("2: mov [{at}], {value:x}", to.0, failed, value = in(reg) value) }
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(GuestFault)
+    }
 }
