@@ -151,6 +151,7 @@ pub fn first() -> Option<&'static Arc<Domain>> {
 }
 
 /// Runs `work` on the domain of a number, if there is one.
+#[inline]
 pub fn with<R>(id: DomainId, work: impl FnOnce(&Domain) -> R) -> Option<R> {
     if id == DomainId(0) {
         return FIRST.get().map(|domain| work(domain));

@@ -15,7 +15,14 @@ use crate::vcpu::Vcpu;
 use crate::{domains, irq, schedule};
 
 /// Carries out what a delivery wants done in `domain`.
+#[inline]
 pub fn carry_out(domain: &Domain, effects: Effects<'_>) {
+    if !effects.is_empty() {
+        carry_out_all(domain, effects);
+    }
+}
+
+fn carry_out_all(domain: &Domain, effects: Effects<'_>) {
     for effect in effects {
         match effect {
             Effect::Notify(vcpu) => notify(domain, vcpu),
@@ -43,12 +50,13 @@ fn notify(domain: &Domain, id: VcpuId) {
 
 /// Hands an event on to the domain it is for.
 pub fn forward(forward: Forward) {
-    if let Some(domain) = domains::find(forward.to) {
-        carry_out(&domain, domain.events.receive(&Info(&domain), forward));
-    }
+    domains::with(forward.to, |domain| {
+        carry_out(domain, domain.events.receive(&Info(domain), forward));
+    });
 }
 
 /// Carries out a send.
+#[inline]
 pub fn sent(domain: &Domain, sent: Sent<'_>) {
     match sent {
         Sent::Here(effects) => carry_out(domain, effects),

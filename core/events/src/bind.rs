@@ -9,8 +9,8 @@ use crate::channel::{Binding, Channel, Consumer};
 use crate::effects::Effects;
 use crate::number::VIRQS;
 use crate::shared::SharedInfo;
-use crate::slot::OPERAND_LIMIT;
 use crate::table::EventTable;
+use crate::word::OPERAND_LIMIT;
 use crate::SharedPage;
 
 /// Virtual interrupts that each vCPU has of its own: TIMER, DEBUG, XENOPROF, XENPMU (public `xen.h`, "V.").
@@ -67,7 +67,7 @@ impl<P: SharedPage> EventTable<P> {
         let waits = Binding::Unbound {
             remote: self.domain(),
         };
-        if slot.peek().binding != waits {
+        if slot.peek().binding() != waits {
             return refuse(
                 Errno::EINVAL,
                 "the remote port does not wait for this domain",

@@ -54,6 +54,12 @@ impl<'t> Effects<'t> {
         }
     }
 
+    /// Whether there is nothing to do, and nobody to look for who polls.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.next.is_none() && self.pollers.is_none()
+    }
+
     /// One effect and, where `pollers` is given, every vCPU that polls for the port.
     pub(crate) const fn new(
         next: Option<Effect>,

@@ -17,7 +17,7 @@ use xen_abi::event_channel as abi;
 use crate::effects::Effects;
 use crate::number::{CONTROL_BLOCK_BYTES, LINK_BITS, PRIORITIES, WORDS_PER_PAGE};
 use crate::shared::SharedInfo;
-use crate::slot::{Locked, QueueId};
+use crate::slot::{LockedWord, QueueId};
 use crate::table::EventTable;
 use crate::two_level::{self, Raised};
 use crate::SharedPage;
@@ -157,10 +157,10 @@ impl<P: SharedPage> EventTable<P> {
         &self,
         info: &impl SharedInfo,
         port: Port,
-        locked: &mut Locked<'_>,
+        locked: &mut LockedWord<'_>,
     ) -> Raised {
         let Some(word) = self.event_word(port) else {
-            locked.deferred = true;
+            locked.word.set_deferred(true);
             return Raised::default();
         };
         let before = word.fetch_or(PENDING);
@@ -177,7 +177,7 @@ impl<P: SharedPage> EventTable<P> {
         &self,
         info: &impl SharedInfo,
         port: Port,
-        locked: &mut Locked<'_>,
+        locked: &mut LockedWord<'_>,
     ) -> Raised {
         let Some(word) = self.event_word(port) else {
             return Raised::default();
@@ -194,12 +194,12 @@ impl<P: SharedPage> EventTable<P> {
         &self,
         info: &impl SharedInfo,
         port: Port,
-        locked: &Locked<'_>,
+        locked: &LockedWord<'_>,
         word: &EventWord<'_, P>,
     ) -> Raised {
         let queue = QueueId {
-            vcpu: locked.vcpu,
-            priority: locked.priority,
+            vcpu: locked.word.vcpu(),
+            priority: locked.word.priority(),
         };
         let last = locked.last_queue().unwrap_or(queue);
         let Some((mut queues, mut other)) = self.lock_queues(queue.vcpu, last.vcpu) else {
@@ -394,12 +394,13 @@ impl<P: SharedPage> EventTable<P> {
     ) -> impl Iterator<Item = Effects<'t>> + 't {
         expanded.ports.map(Port).filter_map(move |port| {
             let slot = self.slot(port)?;
-            if !slot.peek().deferred {
+            if !slot.peek().is_deferred() {
                 return None;
             }
-            let mut locked = slot.lock::<P::Relax>();
-            let deferred = core::mem::replace(&mut locked.deferred, false);
-            let vcpu = locked.vcpu;
+            let mut locked = slot.lock_word::<P::Relax>();
+            let deferred = locked.word.is_deferred();
+            locked.word.set_deferred(false);
+            let vcpu = locked.word.vcpu();
             let raised = deferred.then(|| self.raise_locked(info, port, &mut locked));
             drop(locked);
             raised.map(|raised| self.effects(port, vcpu, raised))

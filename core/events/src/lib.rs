@@ -42,6 +42,7 @@ mod slot;
 mod table;
 mod two_level;
 mod waiting;
+mod word;
 
 #[cfg(test)]
 mod tests;

@@ -63,6 +63,14 @@ impl Pollers {
             .is_some_and(|slot| slot.swap(IDLE, Ordering::SeqCst) != IDLE)
     }
 
+    /// Whether anybody polls.
+    #[inline]
+    pub fn any(&self) -> bool {
+        self.mask
+            .iter()
+            .any(|word| word.load(Ordering::SeqCst) != 0)
+    }
+
     /// Ends the wait of one vCPU that polls for `port`, and says which. Each answer takes a poller away, so
     /// that asking until there is none ends.
     pub fn take(&self, port: Port) -> Option<VcpuId> {

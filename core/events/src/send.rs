@@ -2,12 +2,13 @@
 
 use vocabulary::{refuse, Errno, Port, Refused, VcpuId};
 
-use crate::channel::{Binding, Channel, Consumer};
+use crate::channel::{Binding, Consumer};
 use crate::effects::{Effect, Effects, Forward};
 use crate::shared::{Bitmap, SharedInfo, BITMAP_WORDS};
-use crate::slot::Locked;
+use crate::slot::LockedWord;
 use crate::table::EventTable;
 use crate::two_level::{self, Raised};
+use crate::word::Word;
 use crate::SharedPage;
 
 /// What became of a send.
@@ -24,12 +25,13 @@ impl<P: SharedPage> EventTable<P> {
     ///
     /// # Errors
     /// `EINVAL`: no such port, one that cannot send, or the hypervisor's own.
+    #[inline]
     pub fn send(&self, info: &impl SharedInfo, port: Port) -> Refused<Sent<'_>> {
-        let channel = self.existing(port)?.peek();
-        if channel.consumer != Consumer::Guest {
+        let word = self.existing(port)?.peek();
+        if !word.is_guests() {
             return refuse(Errno::EINVAL, "the port is the hypervisor's own");
         }
-        self.send_as(info, port, channel)
+        self.send_as(info, port, word)
     }
 
     /// Sends from the hypervisor's own end of a channel.
@@ -37,12 +39,13 @@ impl<P: SharedPage> EventTable<P> {
     /// # Errors
     /// As [`Self::send`].
     pub fn send_from_hypervisor(&self, info: &impl SharedInfo, port: Port) -> Refused<Sent<'_>> {
-        let channel = self.existing(port)?.peek();
-        self.send_as(info, port, channel)
+        let word = self.existing(port)?.peek();
+        self.send_as(info, port, word)
     }
 
-    fn send_as(&self, info: &impl SharedInfo, port: Port, channel: Channel) -> Refused<Sent<'_>> {
-        match channel.binding {
+    #[inline]
+    fn send_as(&self, info: &impl SharedInfo, port: Port, word: Word) -> Refused<Sent<'_>> {
+        match word.binding() {
             Binding::Interdomain { remote, port: far } => {
                 let from = self.domain();
                 let forward = Forward {
@@ -57,7 +60,7 @@ impl<P: SharedPage> EventTable<P> {
                 Ok(Sent::Elsewhere(forward))
             }
             Binding::Ipi => Ok(Sent::Here(
-                self.raise_if(info, port, |now| now.binding == Binding::Ipi),
+                self.raise_if(info, port, |now| now.is_bound(Binding::Ipi)),
             )),
             // Nobody listens yet: whoever binds later finds the event pending anyway.
             Binding::Unbound { .. } => Ok(Sent::Here(Effects::none())),
@@ -68,6 +71,7 @@ impl<P: SharedPage> EventTable<P> {
     }
 
     /// Takes an event from another domain's table, if this domain's end is still connected to the sender.
+    #[inline]
     pub fn receive(&self, info: &impl SharedInfo, forward: Forward) -> Effects<'_> {
         let Forward {
             from,
@@ -79,14 +83,14 @@ impl<P: SharedPage> EventTable<P> {
             remote: from,
             port: from_port,
         };
-        self.raise_if(info, port, |now| now.binding == expected)
+        self.raise_if(info, port, |now| now.is_bound(expected))
     }
 
     /// Raises a vCPU's own virtual interrupt, if it is bound.
     pub fn raise_virq(&self, info: &impl SharedInfo, virq: u32, vcpu: VcpuId) -> Effects<'_> {
         match self.virq_port(virq, vcpu) {
             None => Effects::none(),
-            Some(port) => self.raise_if(info, port, |now| now.binding == Binding::Virq(virq)),
+            Some(port) => self.raise_if(info, port, |now| now.is_bound(Binding::Virq(virq))),
         }
     }
 
@@ -97,7 +101,7 @@ impl<P: SharedPage> EventTable<P> {
 
     /// Raises physical interrupt `pirq`, which was bound to `port`. Nothing happens if it is not any more.
     pub fn raise_pirq(&self, info: &impl SharedInfo, pirq: u32, port: Port) -> Effects<'_> {
-        self.raise_if(info, port, |now| now.binding == Binding::Pirq(pirq))
+        self.raise_if(info, port, |now| now.is_bound(Binding::Pirq(pirq)))
     }
 
     /// `EVTCHNOP_unmask`: clears the port's mask and delivers it if it is pending.
@@ -105,25 +109,23 @@ impl<P: SharedPage> EventTable<P> {
     /// # Errors
     /// `EINVAL`: no such port.
     pub fn unmask(&self, info: &impl SharedInfo, port: Port) -> Refused<Effects<'_>> {
-        let mut locked = self.existing(port)?.lock::<P::Relax>();
-        if matches!(locked.binding, Binding::Free | Binding::Reserved)
-            || locked.consumer != Consumer::Guest
-        {
+        let mut locked = self.existing(port)?.lock_word::<P::Relax>();
+        let word = locked.word;
+        if word.is_bound(Binding::Free) || word.is_bound(Binding::Reserved) || !word.is_guests() {
             return Ok(Effects::none());
         }
         let raised = if self.is_fifo() {
             self.fifo_unmask(info, port, &mut locked)
         } else {
-            let upcall = two_level::unmask(info, port, locked.vcpu);
+            let upcall = two_level::unmask(info, port, word.vcpu());
             Raised {
                 newly: false,
                 upcall,
                 broken: None,
             }
         };
-        let vcpu = locked.vcpu;
         drop(locked);
-        Ok(self.effects(port, vcpu, raised))
+        Ok(self.effects(port, word.vcpu(), raised))
     }
 
     /// The vCPU's `vcpu_info` moved to another place (`VCPUOP_register_vcpu_info`): makes it look at every
@@ -135,49 +137,54 @@ impl<P: SharedPage> EventTable<P> {
     }
 
     /// Makes an event on `port` pending if `wanted` holds for the port, which it locks.
+    #[inline]
     pub(crate) fn raise_if(
         &self,
         info: &impl SharedInfo,
         port: Port,
-        wanted: impl FnOnce(&Channel) -> bool,
+        wanted: impl FnOnce(Word) -> bool,
     ) -> Effects<'_> {
         let Some(slot) = self.slot(port) else {
             return Effects::none();
         };
-        let mut locked = slot.lock::<P::Relax>();
-        if !wanted(&locked) {
+        let mut locked = slot.lock_word::<P::Relax>();
+        let word = locked.word;
+        if !wanted(word) {
             return Effects::none();
         }
-        if let Consumer::Hypervisor(consumer) = locked.consumer {
+        if let Consumer::Hypervisor(consumer) = word.consumer() {
             return Effects::new(Some(Effect::Consume { port, consumer }), None);
         }
         let raised = self.raise_locked(info, port, &mut locked);
-        let vcpu = locked.vcpu;
         drop(locked);
-        self.effects(port, vcpu, raised)
+        self.effects(port, word.vcpu(), raised)
     }
 
     /// Makes the event of a locked port pending, by the ABI in use.
+    #[inline]
     pub(crate) fn raise_locked(
         &self,
         info: &impl SharedInfo,
         port: Port,
-        locked: &mut Locked<'_>,
+        locked: &mut LockedWord<'_>,
     ) -> Raised {
         if self.is_fifo() {
             self.fifo_raise(info, port, locked)
         } else {
-            two_level::raise(info, port, locked.vcpu)
+            two_level::raise(info, port, locked.word.vcpu())
         }
     }
 
     /// The effects of a raised event. With the port unlocked.
+    #[inline]
     pub(crate) fn effects(&self, port: Port, vcpu: VcpuId, raised: Raised) -> Effects<'_> {
         let first = match raised.broken {
             Some(rule) => Some(Effect::Crash(rule)),
             None => raised.upcall.then_some(Effect::Notify(vcpu)),
         };
-        Effects::new(first, raised.newly.then_some((port, &self.pollers)))
+        // Read after the event is pending: whoever begins to poll later finds it.
+        let polled = raised.newly && self.pollers.any();
+        Effects::new(first, polled.then_some((port, &self.pollers)))
     }
 
     /// Whether any unmasked event is pending in the two-level bitmaps: for a debug dump.

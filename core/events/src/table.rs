@@ -14,8 +14,9 @@ use crate::fifo::{self, Queues};
 use crate::number::{FIFO_PORTS, TWO_LEVEL_PORTS, VIRQS, WORDS_PER_PAGE};
 use crate::poll::Pollers;
 use crate::shared::SharedInfo;
-use crate::slot::{Locked, Slot, VCPU_LIMIT};
+use crate::slot::{Locked, Slot};
 use crate::two_level;
+use crate::word::VCPU_LIMIT;
 use crate::SharedPage;
 
 /// Ports that storage grows by: 4 KiB of slots.
@@ -110,6 +111,7 @@ impl<P: SharedPage> EventTable<P> {
     }
 
     /// Whether the FIFO ABI is in use.
+    #[inline]
     pub fn is_fifo(&self) -> bool {
         self.fifo.load(Ordering::Acquire)
     }
@@ -131,7 +133,7 @@ impl<P: SharedPage> EventTable<P> {
 
     /// The port's state, or nothing if it never was in use. A snapshot: it may have changed since.
     pub fn channel(&self, port: Port) -> Option<Channel> {
-        Some(self.slot(port)?.peek())
+        Some(self.slot(port)?.peek().channel())
     }
 
     /// `EVTCHNOP_status`: the port's state. A free or reserved port is "closed".
@@ -139,7 +141,7 @@ impl<P: SharedPage> EventTable<P> {
     /// # Errors
     /// `EINVAL`: no such port. `EACCES`: the hypervisor's own end of a channel.
     pub fn status(&self, port: Port) -> Refused<Channel> {
-        let channel = self.existing(port)?.peek();
+        let channel = self.existing(port)?.peek().channel();
         match channel.consumer {
             Consumer::Guest => Ok(channel),
             Consumer::Hypervisor(_) => refuse(Errno::EACCES, "the port is the hypervisor's own"),
@@ -185,12 +187,14 @@ impl<P: SharedPage> EventTable<P> {
     }
 
     /// The slot of a port that has storage.
+    #[inline]
     pub(crate) fn slot(&self, port: Port) -> Option<&Slot> {
         let bucket = self.buckets.get((port.0 / BUCKET) as usize)?.get()?;
         bucket.get((port.0 % BUCKET) as usize)
     }
 
     /// The slot of a port that a guest named.
+    #[inline]
     pub(crate) fn existing(&self, port: Port) -> Refused<&Slot> {
         self.slot(port)
             .ok_or(Refusal::new(Errno::EINVAL, "no such port"))

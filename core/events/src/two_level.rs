@@ -17,12 +17,14 @@ pub(crate) struct Raised {
 }
 
 /// The word and the bit of a port, or nothing for a port above the ABI's range.
+#[inline]
 fn place(port: Port) -> Option<(usize, u64)> {
     let word = (port.0 / 64) as usize;
     (word < BITMAP_WORDS).then_some((word, 1 << (port.0 % 64)))
 }
 
 /// Sets the port's pending bit and, if that is news and it is not masked, tells the vCPU.
+#[inline]
 pub(crate) fn raise(info: &impl SharedInfo, port: Port, vcpu: VcpuId) -> Raised {
     let Some((word, bit)) = place(port) else {
         return Raised::default();
@@ -40,6 +42,7 @@ pub(crate) fn raise(info: &impl SharedInfo, port: Port, vcpu: VcpuId) -> Raised 
 }
 
 /// Clears the mask bit and tells the vCPU if the event was masked and is pending. Whether its upcall became pending.
+#[inline]
 pub(crate) fn unmask(info: &impl SharedInfo, port: Port, vcpu: VcpuId) -> bool {
     let Some((word, bit)) = place(port) else {
         return false;
@@ -67,6 +70,7 @@ pub(crate) fn is_masked(info: &impl SharedInfo, port: Port) -> bool {
 }
 
 /// Points the vCPU at a word of the bitmap; whether its upcall became pending by that.
+#[inline]
 fn select(info: &impl SharedInfo, word: usize, vcpu: VcpuId) -> bool {
     let bit = 1 << (word as u32 % 64);
     info.fetch_or_selector(vcpu, bit) & bit == 0 && !info.set_upcall_pending(vcpu)
