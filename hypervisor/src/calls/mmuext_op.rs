@@ -30,15 +30,40 @@ fn apply_all(
     requests: &mut Requests<SIZE>,
     budget: &mut Budget,
 ) -> Result<(), Stop> {
+    let mut may_leave_work = false;
     while let Some(at) = requests.next() {
         budget.check()?;
         let request = guest::read::<Request>(at)?;
-        let operation = MmuextOp::from_number(request.cmd).map_err(Refusal::from)?;
-        apply(vcpu, domain, operation, &request, budget)?;
+        if !flush_here(vcpu, domain, &request) {
+            let operation = MmuextOp::from_number(request.cmd).map_err(Refusal::from)?;
+            apply(vcpu, domain, operation, &request, budget)?;
+            may_leave_work = true;
+        }
         budget.charge(4);
         requests.finished();
     }
-    machine::mmu().finish(&mut domain.paging.lock(), budget)
+    if may_leave_work {
+        machine::mmu().finish(&mut domain.paging.lock(), budget)?;
+    }
+    Ok(())
+}
+
+/// Does a flush of this processor alone, the commonest request; says whether it was one.
+#[inline(always)]
+fn flush_here(vcpu: &Vcpu, domain: &Domain, request: &Request) -> bool {
+    if domain.id != vcpu.domain.id {
+        return false;
+    }
+    if request.cmd == MmuextOp::InvlpgLocal.number() {
+        if VirtAddr(request.arg1).is_guest() {
+            tlb::flush_page_local(request.arg1);
+        }
+    } else if request.cmd == MmuextOp::TlbFlushLocal.number() {
+        tlb::flush_all_local();
+    } else {
+        return false;
+    }
+    true
 }
 
 /// Operations on the caller itself are refused for another domain.
@@ -89,7 +114,7 @@ fn apply(
         _ => {
             own(vcpu, domain)?;
             budget.charge(price(operation));
-            Ok(do_flush(vcpu, operation, first, second)?)
+            Ok(do_flush(vcpu, operation, second)?)
         }
     }
 }
@@ -103,15 +128,11 @@ fn price(operation: MmuextOp) -> u32 {
     }
 }
 
-fn do_flush(vcpu: &Vcpu, operation: MmuextOp, first: u64, second: u64) -> Result<(), Refusal> {
+fn do_flush(vcpu: &Vcpu, operation: MmuextOp, second: u64) -> Result<(), Refusal> {
     let domain = &vcpu.domain;
     match operation {
-        MmuextOp::TlbFlushLocal => tlb::flush_all_local(),
-        MmuextOp::InvlpgLocal => {
-            if VirtAddr(first).is_guest() {
-                tlb::flush_page_local(first);
-            }
-        }
+        // `flush_here` has done them.
+        MmuextOp::TlbFlushLocal | MmuextOp::InvlpgLocal => {}
         MmuextOp::TlbFlushMulti | MmuextOp::InvlpgMulti => {
             if flush::vcpus(domain, second).is_err() {
                 return Err(Refusal::new(

@@ -82,7 +82,7 @@ pub fn run<T: Request>(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> An
             break;
         }
     }
-    give_back(vcpu, gone);
+    give_back(vcpu, &mut gone);
     result?;
     go_on::<T>(arguments, count, now)
 }
@@ -95,7 +95,7 @@ fn unmap_one<'a, T: Request>(vcpu: &'a Vcpu, at: u64, gone: &mut Gone<'a>) -> Re
         .is_err_and(|denied| denied.status == Status::BadHandle);
     if busy && !gone.is_empty() {
         // Perhaps the batch has the other half of the same mapping (host, devices) in hand: finish it first.
-        give_back(vcpu, gone.take());
+        give_back(vcpu, gone);
         destroyed = destroy(vcpu, &wish);
     }
     let status = status_of(vcpu, "unmap", &destroyed);
@@ -179,12 +179,12 @@ fn replacement<'p>(
 }
 
 /// Flushes once, then gives references, entries and handles back.
-fn give_back(vcpu: &Vcpu, gone: Gone<'_>) {
+fn give_back(vcpu: &Vcpu, gone: &mut Gone<'_>) {
     if gone.iter().any(Unmapping::host) {
         flush::all(&vcpu.domain.dirty);
     }
     let mut lenders = Lenders::default();
-    for unmapping in gone {
+    for unmapping in gone.drain(..) {
         let mapping = unmapping.mapping();
         if unmapping.device() {
             Held::give_back_kept(mapping.frame, mapping.writable);
