@@ -9,6 +9,7 @@ mod lines;
 mod messages;
 mod pirqs;
 mod setup;
+mod takers;
 mod vectors;
 
 use hw::percpu::PerCpu;
@@ -21,8 +22,8 @@ pub use errors::{machine_check, nmi};
 pub use lines::show;
 pub use pirqs::{
     bound, check_bindable, check_extended_messages, check_number, drop_end_page, end, follow, has,
-    map_gsi, map_message, reserve, restore_messages, set_end_page, set_up_gsi, unbound, unmap,
-    unmap_all, unmap_device, DomainInterrupts, Message,
+    is_shared, map_gsi, map_message, reserve, restore_messages, set_end_page, set_up_gsi, unbound,
+    unmap, unmap_all, unmap_device, DomainInterrupts, Message,
 };
 pub use setup::{
     acpi_id, enable_here, initialise, read_controller, route_console, write_controller,

@@ -85,6 +85,20 @@ pub fn unpacked(places: &Places, package: &str) -> Result<PathBuf> {
     Ok(tree)
 }
 
+/// Downloads a package as the file `to`.
+pub fn download_file(places: &Places, package: &str, to: &Path) -> Result<()> {
+    let folder = places.cache.join(format!("{package}.partial"));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder)?;
+    if download(&folder, package).is_err() {
+        refresh()?;
+        download(&folder, package)
+            .with_context(|| format!("cannot download Debian's {package}"))?;
+    }
+    std::fs::rename(only_file(&folder)?, to)?;
+    Ok(std::fs::remove_dir_all(&folder)?)
+}
+
 /// Unpacks packages and all that they depend on into one folder, as if nothing were installed on
 /// this machine. No script of a package runs, so that it needs no root: what those would have set
 /// up (links, users) is left to the caller.

@@ -48,6 +48,7 @@ const MODULE_GROUPS: &[(&str, &[&str])] = &[
             "bridge",
         ],
     ),
+    ("pciback", &["xen-pciback"]),
 ];
 
 /// What dom0 is booted from.

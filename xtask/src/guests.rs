@@ -34,6 +34,8 @@ const DRIVER_MODULES: &[&str] = &[
     "xen-blkback",
     "xen-netback",
 ];
+/// What a guest needs for a network card and a disk controller that are given to it.
+const DEVICE_MODULES: &[&str] = &["xen-pcifront", "ahci", "sd_mod", "e1000e"];
 /// The flavour of driver domains.
 const DRIVER_FLAVOUR: &str = "stock";
 
@@ -61,6 +63,7 @@ impl Guest {
         add_modules(&kernel, &mut archive, "modules", MODULES)?;
         if name == DRIVER_FLAVOUR {
             add_modules(&kernel, &mut archive, "driver", DRIVER_MODULES)?;
+            add_modules(&kernel, &mut archive, "device", DEVICE_MODULES)?;
         }
         add_programs(places, &mut archive, &["microbench", "registers"])?;
         let folder = places.root.join("xtask/guest");

@@ -1,17 +1,17 @@
 //! A real Debian 12 as dom0: a root disk with systemd, apt, the whole toolstack with its start
-//! scripts, and libvirt. Made by mmdebstrap, which runs the packages' own scripts and so needs root.
+//! scripts, and libvirt.
 
 use crate::debian;
+use crate::debian_tree;
 use crate::guests::{self, Guest};
 use crate::kernel::file_beginning;
 use crate::places::Places;
 use crate::process;
 use crate::toolstack;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// What is installed on it; mmdebstrap adds the base of Debian.
 const PACKAGES: &[&str] = &[
@@ -77,10 +77,8 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Settings of the initial RAM disk, which have to be there before the kernel is.
-const EARLY: &str = "mkdir -p \"$1/etc/initramfs-tools/conf.d\"; \
-    printf 'COMPRESS=zstd\\nCOMPRESSLEVEL=3\\nMODULES=list\\n' > \"$1/etc/initramfs-tools/conf.d/xenolith\"; \
-    printf 'virtio_pci\\nvirtio_blk\\next4\\n' > \"$1/etc/initramfs-tools/modules\"";
+/// Modules of the initial RAM disk.
+const EARLY_MODULES: &[&str] = &["virtio_pci", "virtio_blk", "ext4"];
 
 /// The disk and what boots it.
 pub struct HostDisk {
@@ -105,18 +103,15 @@ impl HostDisk {
         if std::fs::read_to_string(&note).is_ok_and(|text| text == made_of) {
             return Ok(disk);
         }
-        debian::install(&["mmdebstrap"])?;
         eprintln!("x: making a Debian root disk in {}", disk.image.display());
         let tree = places.cache.join("host.partial");
-        process::show(debian::privileged("rm").arg("-rf").arg(&tree))?;
-        bootstrap(&tree)?;
+        debian_tree::bootstrap(&tree, PACKAGES, EARLY_MODULES)?;
         finish(places, &tree)?;
         let boot = tree.join("boot");
         std::fs::copy(file_beginning(&boot, "vmlinuz-")?, &disk.kernel)?;
         let initrd = file_beginning(&boot, "initrd.img-")?;
         process::show(debian::privileged("cp").args([&initrd, &disk.initrd]))?;
-        make_image(&tree, &disk.image)?;
-        process::show(debian::privileged("rm").arg("-rf").arg(&tree))?;
+        debian_tree::into_image(&tree, &disk.image, MEBIBYTES)?;
         std::fs::write(&note, made_of)?;
         Ok(disk)
     }
@@ -156,73 +151,29 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn bootstrap(tree: &Path) -> Result<()> {
-    let mut command = debian::privileged("mmdebstrap");
-    command.args(["--quiet", "--variant=minbase", "--mode=root"]);
-    command.arg(format!("--include={}", PACKAGES.join(",")));
-    command.args(["--aptopt=APT::Install-Recommends \"false\""]);
-    for folder in ["doc", "man", "locale"] {
-        command.arg(format!("--dpkgopt=path-exclude=/usr/share/{folder}/*"));
-    }
-    command.arg(format!("--essential-hook={EARLY}"));
-    command.arg("bookworm").arg(tree);
-    // Where this machine gets its packages from is good enough for the disk.
-    let sources = [
-        "/etc/apt/sources.list.d/debian.sources",
-        "/etc/apt/sources.list",
-    ];
-    command.args(
-        sources
-            .iter()
-            .filter(|path| Path::new(path).exists())
-            .take(1),
-    );
-    process::show(&mut command)
-}
-
-/// Writes our files and switches services on, as root, since the tree is root's.
+/// Writes our files and switches services on.
 fn finish(places: &Places, tree: &Path) -> Result<()> {
-    let staging = places.cache.join("host.files");
-    let _ = std::fs::remove_dir_all(&staging);
-    for (path, text) in FILES {
-        let path = staging.join(path);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    std::fs::create_dir_all(staging.join("opt/xenolith"))?;
-    let mut copy = debian::privileged("cp");
-    copy.args(["-r", "--no-preserve=mode,ownership"]);
-    process::show(copy.arg(staging.join(".")).arg(tree))?;
-    std::fs::remove_dir_all(&staging)?;
-    let inside = |words: &[&str]| process::show(debian::privileged("chroot").arg(tree).args(words));
-    inside(&["passwd", "-q", "-d", "root"])?;
-    inside(&[
-        "systemctl",
-        "-q",
-        "enable",
-        "systemd-networkd.service",
-        "xenolith-script.service",
-    ])?;
-    inside(&[
-        "systemctl",
-        "-q",
-        "mask",
-        "systemd-networkd-wait-online.service",
-        "apt-daily.timer",
-        "apt-daily-upgrade.timer",
-    ])
-}
-
-fn make_image(tree: &Path, image: &Path) -> Result<()> {
-    let partial = image.with_extension("new");
-    let mut command: Command = debian::privileged("mke2fs");
-    command.args(["-q", "-F", "-t", "ext4", "-O", "^metadata_csum", "-E"]);
-    command.arg("lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0");
-    command.arg("-d").arg(tree).arg(&partial);
-    command.arg(format!("{MEBIBYTES}M"));
-    process::show(&mut command)?;
-    process::show(debian::privileged("chmod").arg("666").arg(&partial))?;
-    Ok(std::fs::rename(&partial, image)?)
+    debian_tree::add_files(places, tree, FILES)?;
+    debian_tree::inside(tree, &["passwd", "-q", "-d", "root"])?;
+    debian_tree::inside(
+        tree,
+        &[
+            "systemctl",
+            "-q",
+            "enable",
+            "systemd-networkd.service",
+            "xenolith-script.service",
+        ],
+    )?;
+    debian_tree::inside(
+        tree,
+        &[
+            "systemctl",
+            "-q",
+            "mask",
+            "systemd-networkd-wait-online.service",
+            "apt-daily.timer",
+            "apt-daily-upgrade.timer",
+        ],
+    )
 }

@@ -153,14 +153,17 @@ impl Machine {
     pub fn toolstack_disk(self, dom0: &Dom0) -> Self {
         match &dom0.toolstack {
             None => self,
-            Some(disk) => self.devices([
-                "-drive".to_owned(),
-                format!(
-                    "file={},format=raw,if=virtio,snapshot=on,cache=unsafe",
-                    disk.display()
-                ),
-            ]),
+            Some(disk) => self.disk(disk),
         }
+    }
+
+    /// Gives it one more disk; what is written there is forgotten.
+    pub fn disk(self, image: &Path) -> Self {
+        let drive = format!(
+            "file={},format=raw,if=virtio,snapshot=on,cache=unsafe",
+            image.display()
+        );
+        self.devices(["-drive", &drive])
     }
 
     /// A machine whose dom0 is the Debian on a disk, with our scripts on another; `forget` throws away what it writes

@@ -50,7 +50,8 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         XEN_DOMCTL_getdomaininfo,
         XEN_DOMCTL_test_assign_device,
     ]
-    .contains(&frame.cmd);
+    .contains(&frame.cmd)
+        && !devices::is_about_nobody(&frame);
     let domain = domains::find(DomainId(frame.domain));
     if domain.is_none() && needs_domain {
         return refuse(Errno::ESRCH, "there is no such domain");
@@ -80,6 +81,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             on_domain(operation, &mut request)
         }
         (DomctlOp::TestAssignDevice, None) => devices::test(),
+        (DomctlOp::AssignDevice | DomctlOp::DeassignDevice, None) => devices::assign_nobody(&frame),
         (_, None) => refuse(Errno::ESRCH, "there is no such domain"),
     }
 }

@@ -30,6 +30,9 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             irq::check_number(&vcpu.domain, request.irq)?;
             // Whoever asks instead of reading the page of `pirq_eoi_gmfn` has to end every interrupt.
             request.flags = abi::XENIRQSTAT_needs_eoi;
+            if irq::is_shared(&vcpu.domain, request.irq) {
+                request.flags |= abi::XENIRQSTAT_shared;
+            }
             guest::write(structure, &request)?;
         }
         PhysdevOp::SetIopl => {
@@ -254,7 +257,7 @@ fn pci(vcpu: &Vcpu, operation: PhysdevOp, structure: u64) -> Refused<()> {
     match operation {
         PhysdevOp::PrepareMsix | PhysdevOp::ReleaseMsix => irq::check_extended_messages(function),
         PhysdevOp::RestoreMsi | PhysdevOp::RestoreMsiExt => {
-            irq::restore_messages(&vcpu.domain, function);
+            irq::restore_messages(function);
             Ok(())
         }
         PhysdevOp::ManagePciRemove | PhysdevOp::PciDeviceRemove => {

@@ -12,9 +12,10 @@ use hw::ioapic::{IoApics, Route};
 use hw::percpu::PerCpu;
 use hw::sync::SpinLock;
 use spin::Once;
-use vocabulary::{refuse, DomainId, Errno, Refused, VcpuId};
+use vocabulary::{refuse, DomainId, Errno, Refused};
 
 use super::messages::Wire;
+use super::takers::{Taker, Takers, Told};
 use super::vectors::{self, Place};
 use super::{FIRST_LINE_VECTOR, LAST_LINE_VECTOR};
 use crate::console::print;
@@ -28,24 +29,6 @@ const MESSAGES_MOST: usize = 8192;
 const PATIENCE: u8 = 16;
 /// The highest APIC number that a line can be sent to without interrupt remapping.
 const HIGHEST_APIC: u32 = 254;
-
-/// Who gets a line's interrupts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// Nobody: the line is masked.
-    Nobody,
-    /// The hypervisor's console.
-    Console,
-    /// A domain, by its own number of the line; the vCPU is the one that is told.
-    Guest {
-        /// The domain.
-        domain: DomainId,
-        /// Its number.
-        pirq: u32,
-        /// The vCPU.
-        vcpu: VcpuId,
-    },
-}
 
 /// What raises a line.
 #[derive(Clone, Copy, Debug)]
@@ -72,16 +55,16 @@ pub enum Source {
 pub struct Line {
     /// What raises it.
     pub source: Source,
-    /// Who gets it.
-    pub owner: Owner,
+    /// It is the hypervisor's console's.
+    console: bool,
+    /// The domains that get it.
+    pub takers: Takers,
     /// Where it is sent.
     place: Option<Place>,
     /// Where it was sent before: an interrupt may still be on its way there.
     previous: Option<Place>,
     /// The processor it is to be sent to next, once nothing is on its way to the previous place.
     wanted: Option<usize>,
-    /// It arrived, is masked, and waits for the guest to end it.
-    in_service: bool,
     /// Interrupts that found the vCPU elsewhere.
     misplaced: u8,
     /// The count at the last of them.
@@ -170,11 +153,11 @@ pub fn show() {
             Source::None => "none",
         };
         print(format_args!(
-            "(XEN) line {number} ({source}): CPU{} vector {:#x}, {:?}{}, {} so far\n",
+            "(XEN) line {number} ({source}): CPU{} vector {:#x}, {}{:?}, {} so far\n",
             place.processor,
             place.vector,
-            line.owner,
-            if line.in_service { ", in service" } else { "" },
+            if line.console { "console, " } else { "" },
+            line.takers,
             line.count
         ));
     }
@@ -202,22 +185,26 @@ pub fn arrived(vector: u8) -> Arrived {
         STRAYS.fetch_add(1, Relaxed);
         return Arrived::Done;
     };
-    let owner = with(number, |line| line.arrive(number, place));
-    match owner {
-        Some(Owner::Console) => Arrived::Console,
-        Some(Owner::Guest { domain, pirq, vcpu }) => {
-            domains::with(domain, |domain| {
-                events::raise_pirq(domain, pirq);
-                let home = domain
-                    .vcpu(vcpu)
-                    .map(|vcpu| vcpu.processor.load(Relaxed) as usize);
-                if let Some(home) = home.filter(|&home| home != place.processor) {
-                    with(number, |line| line.follow(number, home));
-                }
-            });
-            Arrived::Done
-        }
-        _ => Arrived::Done,
+    let Some((told, console)) = with(number, |line| (line.arrive(number, place), line.console))
+    else {
+        return Arrived::Done;
+    };
+    for (position, taker) in told.iter().enumerate() {
+        domains::with(taker.domain, |domain| {
+            events::raise_pirq(domain, taker.pirq);
+            let home = domain
+                .vcpu(taker.vcpu)
+                .map(|vcpu| vcpu.processor.load(Relaxed) as usize);
+            // One that is shared follows the first that has it.
+            if let Some(home) = home.filter(|&home| position == 0 && home != place.processor) {
+                with(number, |line| line.follow(number, home));
+            }
+        });
+    }
+    if console {
+        Arrived::Console
+    } else {
+        Arrived::Done
     }
 }
 
@@ -225,11 +212,11 @@ impl Line {
     const fn new(source: Source) -> Self {
         Self {
             source,
-            owner: Owner::Nobody,
+            console: false,
+            takers: Takers::new(),
             place: None,
             previous: None,
             wanted: None,
-            in_service: false,
             misplaced: 0,
             misplaced_at: 0,
             count: 0,
@@ -241,15 +228,19 @@ impl Line {
         matches!(self.source, Source::Pin { level: true, .. })
     }
 
-    /// Does what the controllers are owed for an interrupt that arrived at `place`; gives who gets it.
-    fn arrive(&mut self, number: u16, place: Place) -> Owner {
+    /// Whether nobody gets its interrupts.
+    pub fn is_free(&self) -> bool {
+        !self.console && self.takers.is_empty()
+    }
+
+    /// Does what the controllers are owed for an interrupt that arrived at `place`; gives who is to be told.
+    fn arrive(&mut self, number: u16, place: Place) -> Told {
         let is_late = self.place != Some(place);
         self.count = self.count.wrapping_add(1);
         if let Source::Pin {
             gsi, level: true, ..
         } = self.source
         {
-            self.in_service = true;
             with_controllers(|it| it.mask(gsi));
             apic::end_of_interrupt();
             if is_late {
@@ -259,21 +250,18 @@ impl Line {
         } else {
             apic::end_of_interrupt();
         }
-        match self.owner {
-            Owner::Nobody => self.mask(),
-            Owner::Console => {}
-            Owner::Guest { .. } if !is_late => {
-                if let Some(previous) = self.previous.take() {
-                    vectors::give_back(previous);
-                }
-                if let Some(wanted) = self.wanted.take() {
-                    // Where the other processor has no vector free, the line stays.
-                    let _ = self.send_to(number, wanted);
-                }
+        if self.is_free() {
+            self.mask();
+        } else if !is_late && !self.takers.is_empty() {
+            if let Some(previous) = self.previous.take() {
+                vectors::give_back(previous);
             }
-            Owner::Guest { .. } => {}
+            if let Some(wanted) = self.wanted.take() {
+                // Where the other processor has no vector free, the line stays.
+                let _ = self.send_to(number, wanted);
+            }
         }
-        self.owner
+        self.takers.raised(self.needs_end())
     }
 
     /// Has the line follow its vCPU, which an interrupt just found at `home` instead of where it arrived, once that
@@ -382,32 +370,67 @@ impl Line {
         }
     }
 
-    /// Its owner served the device: a level-triggered line may come again.
-    pub fn end(&mut self) {
-        if self.in_service {
-            self.in_service = false;
+    /// A domain has served its device: when all that were told have, a level-triggered line may come again.
+    pub fn end(&mut self, domain: DomainId, pirq: u32) {
+        if self.takers.ended(domain, pirq) {
             self.unmask();
         }
     }
 
-    /// Gives the line to an owner: sent to a processor and let through.
-    pub fn bind(&mut self, number: u16, owner: Owner, processor: usize) -> Refused<()> {
-        if self.owner != Owner::Nobody {
+    /// Gives the line to the hypervisor's console: sent to the boot processor and let through.
+    pub fn bind_console(&mut self, number: u16) -> Refused<()> {
+        if !self.is_free() {
             return refuse(Errno::EBUSY, "the interrupt is in use");
         }
-        self.send_to(number, processor)?;
-        self.owner = owner;
-        self.in_service = false;
+        self.send_to(number, 0)?;
+        self.console = true;
+        self.unmask();
+        Ok(())
+    }
+
+    /// Gives the line to a domain as well, where all that have it share it; the first one's is sent to `processor` and
+    /// let through.
+    ///
+    /// # Errors
+    /// `EBUSY`: it is somebody's who does not share. `ENOSPC`: no vector is free. `ENOMEM`.
+    pub fn bind(
+        &mut self,
+        number: u16,
+        taker: Taker,
+        shares: bool,
+        processor: usize,
+    ) -> Refused<()> {
+        if self.console {
+            return refuse(Errno::EBUSY, "the interrupt is the hypervisor's console's");
+        }
+        let is_first = self.takers.is_empty();
+        // A message tells once, and nobody would say whom it was for.
+        self.takers.add(taker, shares && self.needs_end())?;
+        if !is_first {
+            return Ok(());
+        }
+        if let Err(refusal) = self.send_to(number, processor) {
+            self.takers.remove(taker.domain, taker.pirq);
+            return Err(refusal);
+        }
         (self.misplaced, self.misplaced_at, self.count) = (0, 0, 0);
         self.unmask();
         Ok(())
     }
 
-    /// Takes the line from its owner: masked, its vectors free.
-    pub fn unbind(&mut self) {
+    /// Takes the line from a domain that has it by this number; from the last: masked, its vectors free.
+    pub fn unbind(&mut self, domain: DomainId, pirq: u32) {
+        if !self.takers.has(domain, pirq) {
+            return;
+        }
+        let all_ended = self.takers.remove(domain, pirq);
+        if !self.takers.is_empty() {
+            if all_ended {
+                self.unmask();
+            }
+            return;
+        }
         self.mask();
-        self.owner = Owner::Nobody;
-        self.in_service = false;
         self.wanted = None;
         for place in [self.place.take(), self.previous.take()]
             .into_iter()
@@ -427,7 +450,7 @@ impl Line {
         };
         if let Some(place) = self.place {
             wire.set(apic_id, place.vector);
-            wire.mask(self.owner == Owner::Nobody);
+            wire.mask(self.is_free());
         }
     }
 }

@@ -12,8 +12,9 @@ use hw::sync::SpinLock;
 use spin::RwLock;
 use vocabulary::{refuse, Errno, Mfn, Refused, VcpuId};
 
-use super::lines::{self, Line, Owner, Source};
+use super::lines::{self, Line, Source};
 use super::messages::Wire;
+use super::takers::Taker;
 use crate::devices::PortBitmaps;
 use crate::domain::Domain;
 use crate::event_pages::{EventPage, Info};
@@ -224,8 +225,8 @@ pub fn unmap(domain: &Domain, pirq: u32) -> Refused<()> {
     };
     let was = core::mem::replace(slot, Pirq::Free);
     if let Pirq::Line(number) = was {
-        release(number, domain, pirq);
         lines::with(number, |line| {
+            line.unbind(domain.id, pirq);
             if matches!(line.source, Source::Message(_)) {
                 line.source = Source::None;
             }
@@ -233,18 +234,6 @@ pub fn unmap(domain: &Domain, pirq: u32) -> Refused<()> {
     }
     domain.interrupts.show_end(pirq, false);
     Ok(())
-}
-
-/// Takes a line from the domain if it has it by this number.
-fn release(number: u16, domain: &Domain, pirq: u32) {
-    lines::with(number, |line| match line.owner {
-        Owner::Guest {
-            domain: owner,
-            pirq: own,
-            ..
-        } if owner == domain.id && own == pirq => line.unbind(),
-        _ => {}
-    });
 }
 
 /// Whether the domain has a line by a number.
@@ -267,30 +256,31 @@ pub fn check_bindable(domain: &Domain, pirq: u32) -> Refused<()> {
     }
 }
 
-/// Programs the line behind `pirq`, which was bound to an event channel that tells `vcpu`, and lets it through.
-///
-/// `_shared` (`BIND_PIRQ__WILL_SHARE`) is of no consequence: pins are not shared between domains.
+/// Programs the line behind `pirq`, which was bound to an event channel that tells `vcpu`, and lets it through. A
+/// level-triggered pin may be several domains', all of which say so (`shares`, which is `BIND_PIRQ__WILL_SHARE`).
 ///
 /// # Errors
-/// `EINVAL`: the number has no line. `EBUSY`: the line is somebody's. `ENOSPC`: no vector is free.
-pub fn bound(domain: &Domain, pirq: u32, vcpu: VcpuId, _shared: bool) -> Refused<()> {
+/// `EINVAL`: the number has no line. `EBUSY`: the line is somebody's. `ENOSPC`: no vector is free. `ENOMEM`.
+pub fn bound(domain: &Domain, pirq: u32, vcpu: VcpuId, shares: bool) -> Refused<()> {
     let Some(number) = domain.interrupts.line(pirq) else {
         return refuse(Errno::EINVAL, "the interrupt is not mapped");
     };
     let processor = domain.vcpu(vcpu).map_or(0, |vcpu| processor_of(&vcpu));
-    let owner = Owner::Guest {
-        domain: domain.id,
-        pirq,
-        vcpu,
-    };
+    let taker = Taker::new(domain.id, pirq, vcpu);
     let needs_end = lines::with(number, |line| {
-        line.bind(number, owner, processor)
+        line.bind(number, taker, shares, processor)
             .map(|()| line.needs_end())
     });
     domain
         .interrupts
         .show_end(pirq, needs_end.unwrap_or(Ok(false))?);
     Ok(())
+}
+
+/// Whether the line behind a number is another domain's too.
+pub fn is_shared(domain: &Domain, pirq: u32) -> bool {
+    let line = domain.interrupts.line(pirq);
+    line.and_then(|number| lines::with(number, |line| line.takers.are_several())) == Some(true)
 }
 
 fn processor_of(vcpu: &Vcpu) -> usize {
@@ -300,7 +290,7 @@ fn processor_of(vcpu: &Vcpu) -> usize {
 /// The event channel of `pirq` was closed: nobody gets its line any more.
 pub fn unbound(domain: &Domain, pirq: u32) {
     if let Some(number) = domain.interrupts.line(pirq) {
-        release(number, domain, pirq);
+        lines::with(number, |line| line.unbind(domain.id, pirq));
     }
     domain.interrupts.show_end(pirq, false);
 }
@@ -311,17 +301,11 @@ pub fn follow(domain: &Domain, pirq: u32, vcpu: VcpuId) {
         return;
     };
     let processor = domain.vcpu(vcpu).map_or(0, |vcpu| processor_of(&vcpu));
-    lines::with(number, |line| match &mut line.owner {
-        Owner::Guest {
-            domain: owner,
-            vcpu: told,
-            ..
-        } if *owner == domain.id => {
-            *told = vcpu;
+    lines::with(number, |line| {
+        if line.takers.tell(domain.id, pirq, vcpu) {
             // Without a free vector there it stays where it is, which is right but slower.
             let _ = line.send_to(number, processor);
         }
-        _ => {}
     });
 }
 
@@ -342,14 +326,7 @@ pub fn end(domain: &Domain, pirq: u32) -> Refused<()> {
         }
     }
     if let Some(number) = number {
-        lines::with(number, |line| match line.owner {
-            Owner::Guest {
-                domain: owner,
-                pirq: own,
-                ..
-            } if owner == domain.id && own == pirq => line.end(),
-            _ => {}
-        });
+        lines::with(number, |line| line.end(domain.id, pirq));
     }
     Ok(())
 }
@@ -405,7 +382,7 @@ pub fn set_up_gsi(gsi: u32, level: bool, low: bool) -> Refused<()> {
         Source::Pin { set_up: true, .. } => {
             refuse(Errno::EEXIST, "the interrupt's wiring was given before")
         }
-        Source::Pin { gsi, .. } if line.owner == Owner::Nobody => {
+        Source::Pin { gsi, .. } if line.is_free() => {
             line.source = Source::Pin {
                 gsi,
                 level,
@@ -423,9 +400,9 @@ pub fn set_up_gsi(gsi: u32, level: bool, low: bool) -> Refused<()> {
     ))
 }
 
-/// Writes all messages of a device anew, after it was reset (`PHYSDEVOP_restore_msi`).
-pub fn restore_messages(domain: &Domain, function: Function) {
-    for (_, number) in mapped(domain) {
+/// Writes all messages of a device anew, whoever has it, after it was reset (`PHYSDEVOP_restore_msi`).
+pub fn restore_messages(function: Function) {
+    for number in (0..lines::count()).filter_map(|number| u16::try_from(number).ok()) {
         if is_message(number, |(of, _)| of == function) {
             lines::with(number, Line::restore);
         }

@@ -9,7 +9,7 @@ use options::Options;
 use spin::Once;
 use vocabulary::{refuse, Errno, Refused};
 
-use super::lines::{self, Owner, Source};
+use super::lines::{self, Source};
 use super::{ERROR_VECTOR, LEGACY_VECTORS, SPURIOUS_VECTOR, TIMER_VECTOR};
 
 /// Where local APICs are on every PC.
@@ -114,7 +114,7 @@ pub fn route_console(line: u8) -> bool {
             low: wired.low,
             set_up: true,
         };
-        line.bind(number, Owner::Console, 0).is_ok()
+        line.bind_console(number).is_ok()
     });
     bound == Some(true)
 }
@@ -153,7 +153,7 @@ pub fn write_controller(address: u64, register: u32, value: u32) -> Refused<()> 
         return Ok(());
     }
     lines::with(gsi as u16, |line| {
-        if line.owner == Owner::Nobody {
+        if line.is_free() {
             let (level, low) = (value & PIN_LEVEL != 0, value & PIN_LOW != 0);
             line.source = Source::Pin {
                 gsi,

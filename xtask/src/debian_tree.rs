@@ -1,0 +1,80 @@
+//! A Debian 12 in a folder and from that on a disk, made by mmdebstrap, which runs the packages' own scripts and so
+//! needs root.
+
+use crate::debian;
+use crate::places::Places;
+use crate::process;
+use anyhow::{Context, Result};
+use std::path::Path;
+use std::process::Command;
+
+/// Installs packages and the base of Debian into a folder, which it empties first; `early` are the modules of the initial
+/// RAM disk, if there is a kernel among the packages.
+pub fn bootstrap(tree: &Path, packages: &[&str], early: &[&str]) -> Result<()> {
+    debian::install(&["mmdebstrap"])?;
+    process::show(debian::privileged("rm").arg("-rf").arg(tree))?;
+    let mut command = debian::privileged("mmdebstrap");
+    command.args(["--quiet", "--variant=minbase", "--mode=root"]);
+    command.arg(format!("--include={}", packages.join(",")));
+    command.args(["--aptopt=APT::Install-Recommends \"false\""]);
+    for folder in ["doc", "man", "locale"] {
+        command.arg(format!("--dpkgopt=path-exclude=/usr/share/{folder}/*"));
+    }
+    // Settings of the initial RAM disk, which have to be there before the kernel is.
+    command.arg(format!(
+        "--essential-hook=mkdir -p \"$1/etc/initramfs-tools/conf.d\"; \
+         printf 'COMPRESS=zstd\\nCOMPRESSLEVEL=3\\nMODULES=list\\n' > \"$1/etc/initramfs-tools/conf.d/xenolith\"; \
+         printf '{}\\n' > \"$1/etc/initramfs-tools/modules\"",
+        early.join("\\n")
+    ));
+    command.arg("bookworm").arg(tree);
+    // Where this machine gets its packages from is good enough for the disk.
+    let sources = [
+        "/etc/apt/sources.list.d/debian.sources",
+        "/etc/apt/sources.list",
+    ];
+    command.args(
+        sources
+            .iter()
+            .filter(|path| Path::new(path).exists())
+            .take(1),
+    );
+    process::show(&mut command)
+}
+
+/// Writes files of ours, each a path and its text, as root, since the tree is root's.
+pub fn add_files(places: &Places, tree: &Path, files: &[(&str, &str)]) -> Result<()> {
+    let staging = places.cache.join("debian.files");
+    let _ = std::fs::remove_dir_all(&staging);
+    for (path, text) in files {
+        let path = staging.join(path);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    std::fs::create_dir_all(staging.join("opt/xenolith"))?;
+    let mut copy = debian::privileged("cp");
+    copy.args(["-r", "--no-preserve=mode,ownership"]);
+    process::show(copy.arg(staging.join(".")).arg(tree))?;
+    Ok(std::fs::remove_dir_all(&staging)?)
+}
+
+/// Runs a command of the tree's own in it.
+pub fn inside(tree: &Path, words: &[&str]) -> Result<()> {
+    process::show(debian::privileged("chroot").arg(tree).args(words))
+}
+
+/// Makes a disk image of a tree, without a partition table, and removes the tree.
+pub fn into_image(tree: &Path, image: &Path, mebibytes: u64) -> Result<()> {
+    let partial = image.with_extension("new");
+    let mut command: Command = debian::privileged("mke2fs");
+    command.args(["-q", "-F", "-t", "ext4", "-O", "^metadata_csum", "-E"]);
+    command.arg("lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0");
+    command.arg("-d").arg(tree).arg(&partial);
+    command.arg(format!("{mebibytes}M"));
+    process::show(&mut command)?;
+    process::show(debian::privileged("chmod").arg("666").arg(&partial))?;
+    std::fs::rename(&partial, image)?;
+    process::show(debian::privileged("rm").arg("-rf").arg(tree))
+}
