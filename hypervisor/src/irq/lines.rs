@@ -153,10 +153,10 @@ pub fn show() {
             Source::None => "none",
         };
         print(format_args!(
-            "(XEN) line {number} ({source}): CPU{} vector {:#x}, {}{:?}, {} so far\n",
+            "(XEN) line {number} ({source}): CPU{} vector {:#x}, {}{}, {} so far\n",
             place.processor,
             place.vector,
-            if line.console { "console, " } else { "" },
+            if line.console { "the console" } else { "" },
             line.takers,
             line.count
         ));

@@ -2,6 +2,7 @@
 //! masked until each of those that were told has said that its devices were served.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use arrayvec::ArrayVec;
 use vocabulary::{refuse, DomainId, Errno, Refused, VcpuId};
@@ -128,5 +129,19 @@ impl Takers {
 
     fn owe_ends(&self) -> bool {
         self.list.iter().any(|taker| taker.owes_end)
+    }
+}
+
+impl fmt::Display for Takers {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, taker) in self.list.iter().enumerate() {
+            let comma = if position == 0 { "" } else { ", " };
+            let vcpu = taker.vcpu.0;
+            write!(out, "{comma}d{}v{vcpu} as {}", taker.domain.0, taker.pirq)?;
+            if taker.owes_end {
+                out.write_str(" in service")?;
+            }
+        }
+        Ok(())
     }
 }

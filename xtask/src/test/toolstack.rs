@@ -93,7 +93,7 @@ const PASSTHROUGH: &str = "passthrough";
 
 const GROUPS: &[Group] = &[
     group("commands", 2, 3072, ""),
-    tail("devices", 1, 3072, ""),
+    group("devices", 1, 3072, ""),
     tail("endings", 1, 3072, ""),
     tail("registers", 1, 2048, ""),
     tail("saving", 2, 3072, ""),
