@@ -7,6 +7,7 @@
  *
  *   microbench          all rows
  *   microbench ticks    the time-stamp counter, which counts from power-on: `ticks N`
+ *   microbench time COMMAND...  runs the command and says how long it took: `took MICROSECONDS`
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -200,12 +201,31 @@ static void ignore(int number)
     (void)number;
 }
 
+static int timed(char **command)
+{
+    double start = seconds();
+    pid_t child = fork();
+    if (child < 0)
+        fail("fork");
+    if (child == 0) {
+        execvp(command[0], command);
+        fail(command[0]);
+    }
+    int status;
+    if (waitpid(child, &status, 0) != child)
+        fail("waitpid");
+    printf("took %.0f\n", (seconds() - start) * 1e6);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 int main(int count, char **words)
 {
     if (count > 1 && strcmp(words[1], "ticks") == 0) {
         printf("ticks %llu\n", (unsigned long long)__builtin_ia32_rdtsc());
         return 0;
     }
+    if (count > 2 && strcmp(words[1], "time") == 0)
+        return timed(words + 2);
     row("null_syscall", null_syscall, 8000);
     row("page_fault", page_fault, 1);
     at_fresh_page_tables();
