@@ -6,7 +6,7 @@ use vocabulary::{Errno, Refusal};
 
 use crate::calls;
 use crate::vcpu::Vcpu;
-use crate::{current, refusals};
+use crate::{current, refusals, trace};
 
 /// Who calls.
 pub struct Caller<'a> {
@@ -88,6 +88,7 @@ const SYSCALL_LENGTH: u64 = 2;
 fn run(vcpu: &Vcpu, registers: &mut Registers) {
     let number = registers.rax;
     vcpu.counters.hypercall(number);
+    trace::note(trace::event::PV_HYPERCALL, &[number as u32]);
     let Some(handler) = handler(number) else {
         registers.rax = Errno::ENOSYS.answer() as u64;
         return refusals::unknown_call(vcpu, number);

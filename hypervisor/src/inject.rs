@@ -10,8 +10,11 @@ use hw::vcpu::{mode, Callback};
 use hw::{copy, switch};
 use vocabulary::VirtAddr;
 
-use crate::crash;
 use crate::vcpu::Vcpu;
+use crate::{crash, trace};
+
+/// The vector of page faults.
+const PAGE_FAULT: u32 = 14;
 
 /// A place in the guest's kernel that takes control.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +139,9 @@ pub fn exception(vcpu: &Vcpu, registers: &mut Registers, vector: u32, error_code
         address,
         masks_events: entry.flags.load(Relaxed) & 4 != 0,
     };
+    if vector != PAGE_FAULT {
+        trace::note_exception(registers, vector, error_code);
+    }
     bounce(vcpu, registers, target, error_code);
 }
 
@@ -149,7 +155,8 @@ pub fn general_protection(vcpu: &Vcpu, registers: &mut Registers, code: u32) {
 #[inline]
 pub fn page_fault(vcpu: &Vcpu, registers: &mut Registers, address: u64, code: u32) {
     vcpu.context.info().cr2.store(address, Relaxed);
-    exception(vcpu, registers, 14, Some(code));
+    trace::note_page_fault(registers, address, code);
+    exception(vcpu, registers, PAGE_FAULT, Some(code));
 }
 
 /// Delivers pending events to a guest that takes them: an upcall. A guest that takes events and said not where has

@@ -2,6 +2,8 @@
 
 /// The control plane: one toolstack operation on domains at a time.
 pub const CONTROL: u32 = 1;
+/// The directory of trace buffers.
+pub const TRACE_DIRECTORY: u32 = 2;
 /// What the hypervisor's heap has grown by.
 pub const HEAP_PARTS: u32 = 3;
 /// Changing the shape of a domain's grant table.
@@ -32,6 +34,8 @@ pub const CLOCK: u32 = 22;
 pub const BOARD: u32 = 24;
 /// The console.
 pub const CONSOLE: u32 = 28;
+/// A processor's trace buffer: anything may be recorded, under almost any lock.
+pub const TRACE: u32 = 29;
 /// The table of domains, which is looked at under any lock; nothing is taken under it.
 pub const DOMAINS: u32 = 30;
 /// What is set aside for a domain.

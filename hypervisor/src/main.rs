@@ -57,6 +57,7 @@ mod table_writes;
 mod teardown;
 mod timers;
 mod topology;
+mod trace;
 mod traps;
 mod vcpu;
 mod vcpu_time;

@@ -15,7 +15,7 @@ use crate::counters::count;
 use crate::registers::{set_general, View};
 use crate::table_writes::read_code;
 use crate::vcpu::Vcpu;
-use crate::{bases, cpuid, devices, machine, msrs};
+use crate::{bases, cpuid, devices, machine, msrs, trace};
 
 /// CR0.TS, and the bits a guest sees set in CR0: protection, paging, write protection, extension type, NE, MP.
 const CR0_TS: u64 = 1 << 3;
@@ -51,7 +51,10 @@ pub fn emulate(vcpu: &Vcpu, registers: &mut Registers) -> bool {
     };
     match done {
         Outcome::Refused => return false,
-        Outcome::Done => registers.rip = registers.rip.wrapping_add(u64::from(instruction.length)),
+        Outcome::Done => {
+            trace::note_privileged(registers.rip);
+            registers.rip = registers.rip.wrapping_add(u64::from(instruction.length));
+        }
         Outcome::Again => {}
     }
     registers.leave_by_iret();

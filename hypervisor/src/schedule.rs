@@ -16,7 +16,7 @@ use vocabulary::{refuse, Errno, Nanos, Refused};
 
 use crate::domain::Domain;
 use crate::vcpu::Vcpu;
-use crate::{clock, levels, processors, switcher, work};
+use crate::{clock, levels, processors, switcher, trace, work};
 
 pub use crate::switcher::{is_running, switch};
 
@@ -55,7 +55,9 @@ impl State {
 
     fn change(&mut self, vcpu: &Vcpu, state: RunState, now: Nanos) -> Option<Runstate> {
         let member = self.member(vcpu.key)?;
-        if member.runstate.state() != state {
+        let old = member.runstate.state();
+        if old != state {
+            trace::note_runstate(vcpu, old, state);
             member.runstate.change(state, now);
         }
         Some(member.runstate)
@@ -65,11 +67,13 @@ impl State {
     fn review(&mut self, vcpu: &Vcpu, now: Nanos) -> Poke {
         let runs = vcpu.is_running.load(Acquire);
         if vcpu.is_runnable() {
+            trace::note_vcpu(trace::event::WAKE, vcpu);
             if !runs {
                 self.change(vcpu, RunState::Runnable, now);
             }
             self.policy.wake(vcpu.key, now)
         } else {
+            trace::note_vcpu(trace::event::SLEEP, vcpu);
             if !runs {
                 self.change(vcpu, resting(vcpu), now);
             }
@@ -292,6 +296,7 @@ impl State {
     ) -> Option<(Arc<Vcpu>, Runstate)> {
         let member = self.member(key)?;
         let vcpu = Arc::clone(member.vcpu.as_ref()?);
+        trace::note_runstate(&vcpu, member.runstate.state(), RunState::Running);
         member.runstate.change(RunState::Running, now);
         vcpu.processor.store(processor as u32, Release);
         // Sequentially consistent with a sender's setting of pending bits: either the sender finds the vCPU
@@ -341,6 +346,7 @@ pub fn block(vcpu: &Vcpu) {
     if takes_event {
         vcpu.waiting.cancel();
     } else {
+        trace::note_vcpu(trace::event::BLOCK, vcpu);
         work::raise_here(work::RESCHEDULE);
     }
 }
@@ -354,6 +360,7 @@ pub fn end_poll(vcpu: &Vcpu) {
 
 /// The vCPU, which runs here, lets others go first.
 pub fn yield_now(vcpu: &Vcpu) {
+    trace::note_vcpu(trace::event::YIELD, vcpu);
     let now = clock::now();
     let cpu = STATE.lock().policy.yield_now(vcpu.key, now);
     poke(cpu);

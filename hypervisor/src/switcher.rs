@@ -16,7 +16,7 @@ use hw::{cpu, cpu_local, descriptors, paging, switch as hardware, tlb};
 use crate::schedule::{choose, Choice};
 use crate::vcpu::{Vcpu, NOWHERE};
 use crate::{
-    console, current, idle_time, machine, power, teardown, timers, traps, vcpu_time, work,
+    console, current, idle_time, machine, power, teardown, timers, trace, traps, vcpu_time, work,
 };
 
 /// What a processor has loaded.
@@ -95,6 +95,7 @@ fn enter(
     }
     let old = loaded.take();
     if let Some(old) = &old {
+        note_switch(old, next);
         save(old, registers);
     }
     wait_until_saved(next);
@@ -104,6 +105,12 @@ fn enter(
         old.domain.dirty.remove(processor);
     }
     *loaded = Some(Arc::clone(next));
+}
+
+fn note_switch(from: &Vcpu, to: &Vcpu) {
+    let name = |vcpu: &Vcpu| [u32::from(vcpu.domain.id.0), vcpu.id.0];
+    let ([from_domain, from], [to_domain, to]) = (name(from), name(to));
+    trace::note(trace::event::SWITCH, &[from_domain, from, to_domain, to]);
 }
 
 fn save(vcpu: &Vcpu, registers: &Registers) {
@@ -167,6 +174,9 @@ fn idle(loaded: &mut Option<Arc<Vcpu>>, registers: &mut Registers, processor: us
             }
             if bits & work::CONSOLE != 0 {
                 console::announce();
+            }
+            if bits & work::TRACE != 0 {
+                trace::announce();
             }
             if bits & work::RESCHEDULE != 0 {
                 return;

@@ -11,7 +11,7 @@ use vocabulary::{Errno, VirtAddr};
 use crate::counters::count;
 use crate::registers::{set_general, View};
 use crate::vcpu::Vcpu;
-use crate::{levels, machine, refusals};
+use crate::{levels, machine, refusals, trace};
 
 /// Emulates the write that faulted at `address`, if it goes to a page table of the domain. Says whether it
 /// was handled; if not, the fault is the guest's own.
@@ -53,6 +53,7 @@ pub fn emulate(vcpu: &Vcpu, registers: &mut Registers, address: VirtAddr) -> boo
             drop(paging);
             return match result {
                 Ok(updated) => {
+                    trace::note_table_write(registers.rip, address.0, update.value);
                     set_general(registers, exchange.register, updated.old);
                     registers.rip = registers.rip.wrapping_add(u64::from(exchange.length));
                     true
@@ -112,6 +113,7 @@ fn emulate_any(
     drop(paging);
     match result {
         Ok(outcome) => {
+            trace::note_table_write(registers.rip, address.0, outcome.entry);
             finish(registers, &outcome, write.length);
             true
         }

@@ -13,7 +13,9 @@ use crate::calls::set_gdt;
 use crate::domain::{life, Domain};
 use crate::machine::{self, Machine};
 use crate::vcpu::Vcpu;
-use crate::{domains, events, flush, grants, irq, local_table, processors, schedule, vcpus, work};
+use crate::{
+    domains, events, flush, grants, irq, local_table, processors, schedule, trace, vcpus, work,
+};
 
 /// References to a dying domain that are in order: the table's, and that of whoever destroys it.
 const HOLDERS: usize = 2;
@@ -113,6 +115,7 @@ pub fn bury() {
                 schedule::remove(&vcpu);
             }
             any = true;
+            trace::note(trace::event::DOMAIN_REMOVED, &[u32::from(domain.id.0)]);
             tell_control();
         }
     });

@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 use hw::percpu::PerCpu;
 use hw::registers::Registers;
 
-use crate::{console, current, nmi, processors, schedule, teardown, timers, vcpu_time};
+use crate::{console, current, nmi, processors, schedule, teardown, timers, trace, vcpu_time};
 
 /// A timer of this processor may be due.
 pub const TIMER: u32 = 1 << 0;
@@ -23,6 +23,8 @@ pub const TIME: u32 = 1 << 4;
 pub const BURY: u32 = 1 << 5;
 /// Something was printed: tell dom0.
 pub const CONSOLE: u32 = 1 << 6;
+/// A trace buffer is half full: tell its reader.
+pub const TRACE: u32 = 1 << 7;
 
 /// Adds to what this processor owes.
 #[inline]
@@ -62,6 +64,9 @@ pub extern "C" fn work(registers: &mut Registers) {
     }
     if bits & CONSOLE != 0 {
         console::announce();
+    }
+    if bits & TRACE != 0 {
+        trace::announce();
     }
     // What expired may have woken somebody, and that is best answered in the same round.
     let woken = PerCpu::current().work.fetch_and(!RESCHEDULE, AcqRel);

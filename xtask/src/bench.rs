@@ -29,6 +29,7 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
     let rounds = arguments.number("--rounds", ROUNDS)?.max(1);
     let bare = !arguments.flag("--no-bare");
     let ours = !arguments.flag("--only-xen");
+    let xen = !arguments.flag("--only-xenolith");
     let write = arguments.flag("--write");
     let parts = Parts::parse(arguments.value("--part")?.as_deref())?;
     arguments.finish()?;
@@ -43,7 +44,7 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
         None
     };
     let bench = Bench::prepare(&places, parts)?;
-    let sides = sides(&places, image.as_ref(), bare)?;
+    let sides = sides(&places, image.as_ref(), bare, xen)?;
     let (pace, rounds) = if wall {
         (Pace::Free, rounds)
     } else {
@@ -165,8 +166,16 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn sides(places: &Places, image: Option<&Image>, bare: bool) -> Result<Vec<Hypervisor>> {
-    let mut sides = vec![Hypervisor::debian_xen(places)?];
+fn sides(
+    places: &Places,
+    image: Option<&Image>,
+    bare: bool,
+    xen: bool,
+) -> Result<Vec<Hypervisor>> {
+    let mut sides = Vec::new();
+    if xen {
+        sides.push(Hypervisor::debian_xen(places)?);
+    }
     sides.extend(image.map(|image| Hypervisor::Xenolith(image.elf.clone())));
     if bare {
         sides.push(Hypervisor::Bare);

@@ -52,7 +52,8 @@ usage: ./x COMMAND
       --xen                    the whole-system tests on Debian's Xen: are the expectations true?
   check [--write] [FILTER...]
                              format, lints, docs, sizes, layers
-  bench [--instructions | --wall [--rounds N]] [--part PART] [--no-bare] [--only-xen] [--write]
+  bench [--instructions | --wall [--rounds N]] [--part PART] [--no-bare] [--write]
+        [--only-xen | --only-xenolith]
                              the same dom0, calls and guests on Xenolith, on Debian's Xen and without either
       --part PART              only `dom0`, `calls` (single hypercalls) or `guests`
       --write                  put the table and the plot into docs/

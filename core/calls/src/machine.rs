@@ -34,9 +34,9 @@ operations! {
     /// Operations of `XEN_SYSCTL_tbuf_op` that are done.
     SysctlTraceOp in sysctl {
         Done GetInfo = XEN_SYSCTL_TBUFOP_get_info;
-        Missing SetCpuMask = XEN_SYSCTL_TBUFOP_set_cpu_mask;
-        Missing SetEvtMask = XEN_SYSCTL_TBUFOP_set_evt_mask;
-        Missing SetSize = XEN_SYSCTL_TBUFOP_set_size;
+        Done SetCpuMask = XEN_SYSCTL_TBUFOP_set_cpu_mask;
+        Done SetEvtMask = XEN_SYSCTL_TBUFOP_set_evt_mask;
+        Done SetSize = XEN_SYSCTL_TBUFOP_set_size;
         Done Enable = XEN_SYSCTL_TBUFOP_enable, "EINVAL without buffers";
         Done Disable = XEN_SYSCTL_TBUFOP_disable;
     }

@@ -155,43 +155,17 @@ fn apart(operation: DomctlOp, request: &mut Request<'_>) -> Answer {
         DomctlOp::PsrCmtOp => watching::watch_cache(),
         DomctlOp::PsrAlloc => watching::divide_cache(request),
         DomctlOp::SoftReset => watching::soft_reset(),
-        // Listed, so that an operation that becomes known must be handled.
-        DomctlOp::Createdomain
-        | DomctlOp::Getdomaininfo
-        | DomctlOp::Destroydomain
-        | DomctlOp::Pausedomain
-        | DomctlOp::Unpausedomain
-        | DomctlOp::Resumedomain
-        | DomctlOp::MaxVcpus
-        | DomctlOp::MaxMem
-        | DomctlOp::Setdomainhandle
-        | DomctlOp::Setvcpucontext
-        | DomctlOp::Getvcpucontext
-        | DomctlOp::SetExtVcpucontext
-        | DomctlOp::GetExtVcpucontext
-        | DomctlOp::SetVcpuMsrs
-        | DomctlOp::GetVcpuMsrs
-        | DomctlOp::Setvcpuextstate
-        | DomctlOp::Getvcpuextstate
-        | DomctlOp::Getvcpuinfo
-        | DomctlOp::Setvcpuaffinity
-        | DomctlOp::Getvcpuaffinity
-        | DomctlOp::Setnodeaffinity
-        | DomctlOp::Getnodeaffinity
-        | DomctlOp::SchedulerOp
-        | DomctlOp::Getpageframeinfo3
-        | DomctlOp::HypercallInit
-        | DomctlOp::SetAddressSize
-        | DomctlOp::GetAddressSize
-        | DomctlOp::IoportPermission
-        | DomctlOp::IomemPermission
-        | DomctlOp::IrqPermission
-        | DomctlOp::MemoryMapping
-        | DomctlOp::IoportMapping
-        | DomctlOp::GetCpuPolicy
-        | DomctlOp::SetCpuPolicy
-        | DomctlOp::Settimeoffset
-        | DomctlOp::Settscinfo
-        | DomctlOp::Gettscinfo => refuse(Errno::ENOSYS, "the operation is done elsewhere"),
+        // Listed, so that an operation that becomes known must be handled here or above.
+        #[rustfmt::skip]
+        DomctlOp::Createdomain | DomctlOp::Getdomaininfo | DomctlOp::Destroydomain | DomctlOp::Pausedomain |
+        DomctlOp::Unpausedomain | DomctlOp::Resumedomain | DomctlOp::MaxVcpus | DomctlOp::MaxMem |
+        DomctlOp::Setdomainhandle | DomctlOp::Setvcpucontext | DomctlOp::Getvcpucontext |
+        DomctlOp::SetExtVcpucontext | DomctlOp::GetExtVcpucontext | DomctlOp::SetVcpuMsrs | DomctlOp::GetVcpuMsrs |
+        DomctlOp::Setvcpuextstate | DomctlOp::Getvcpuextstate | DomctlOp::Getvcpuinfo | DomctlOp::Setvcpuaffinity |
+        DomctlOp::Getvcpuaffinity | DomctlOp::Setnodeaffinity | DomctlOp::Getnodeaffinity | DomctlOp::SchedulerOp |
+        DomctlOp::Getpageframeinfo3 | DomctlOp::HypercallInit | DomctlOp::SetAddressSize | DomctlOp::GetAddressSize
+        | DomctlOp::IoportPermission | DomctlOp::IomemPermission | DomctlOp::IrqPermission | DomctlOp::MemoryMapping
+        | DomctlOp::IoportMapping | DomctlOp::GetCpuPolicy | DomctlOp::SetCpuPolicy | DomctlOp::Settimeoffset |
+        DomctlOp::Settscinfo | DomctlOp::Gettscinfo => refuse(Errno::ENOSYS, "the operation is done elsewhere"),
     }
 }

@@ -7,6 +7,7 @@ mod performance;
 mod policies;
 mod pools;
 mod power;
+mod traces;
 mod watch;
 
 use core::sync::atomic::{
@@ -119,7 +120,7 @@ fn perform(operation: SysctlOp, request: &mut Request) -> Refused<()> {
         SysctlOp::GetPmstat => power::statistics(request),
         SysctlOp::PmOp => power::control(request),
         SysctlOp::CpuHotplug => power::hotplug(request),
-        SysctlOp::TbufOp => absent::traces(request),
+        SysctlOp::TbufOp => traces::operate(request),
         SysctlOp::PageOfflineOp => absent::broken_memory(request),
         SysctlOp::CoverageOp => absent::coverage(),
         SysctlOp::PsrCmtOp => absent::cache_monitoring(),

@@ -16,7 +16,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::domain::Domain;
 use crate::grants::Limits;
 use crate::hypercall::{refuse as refused, Answer};
-use crate::{domains, guest, machine};
+use crate::{domains, guest, machine, trace};
 
 /// vCPUs a para-virtualized domain can have (Xen 4.17's `MAX_VIRT_CPUS`, which the number of event channels' vCPUs
 /// follows).
@@ -38,6 +38,7 @@ pub fn create(structure: u64, mut frame: Domctl) -> Answer {
     let domain = Domain::create(id, false, &config, 0)?;
     domain.pauses.store(1, Release);
     domains::insert(Arc::clone(&domain))?;
+    trace::note(trace::event::DOMAIN_ADDED, &[u32::from(id.0)]);
     frame.domain = id.0;
     // The toolstack could not name a domain whose number it was not told.
     if let Err(refusal) = guest::write(structure, &frame) {

@@ -1,36 +1,16 @@
 //! `sysctl`: what is not here, answered as Debian's Xen answers where it lacks it too.
 
-use calls::{SysctlLivepatchOp, SysctlPageOfflineOp, SysctlTraceOp};
+use calls::{SysctlLivepatchOp, SysctlPageOfflineOp};
 use vocabulary::{refuse, Errno, Mfn, Refusal, Refused};
 use xen_abi::sysctl_machine::PageOfflineOp;
 use xen_abi::sysctl_processors::PsrAlloc;
-use xen_abi::sysctl_watch::{LivepatchList, TbufOp};
+use xen_abi::sysctl_watch::LivepatchList;
 
 use super::Request;
 use crate::{guest, machine};
 
 /// The most frames of one request about broken memory.
 const FRAMES: u32 = 1024;
-
-/// `XEN_SYSCTL_tbuf_op`: there are no trace buffers.
-pub fn traces(request: &mut Request) -> Refused<()> {
-    let mut asked = request.part::<TbufOp>()?;
-    let operation = SysctlTraceOp::from_number(asked.cmd).map_err(|not_done| {
-        let errno = match not_done.name {
-            Some(_) => Errno::ENOSYS,
-            None => Errno::EINVAL,
-        };
-        Refusal::new(errno, "there are no trace buffers")
-    })?;
-    match operation {
-        SysctlTraceOp::GetInfo => {
-            (asked.evt_mask, asked.buffer_mfn, asked.size) = (0, 0, 0);
-            request.answer(&asked)
-        }
-        SysctlTraceOp::Enable => refuse(Errno::EINVAL, "there are no trace buffers"),
-        SysctlTraceOp::Disable => Ok(()),
-    }
-}
 
 /// `XEN_SYSCTL_page_offline_op`: no frame is taken out of use, so each is as it should be.
 pub fn broken_memory(request: &mut Request) -> Refused<()> {
