@@ -30,6 +30,16 @@ structures! {
         cpumap: XenctlBitmap,
     }
 
+    /// Parameters of the credit scheduler.
+    struct CreditSchedule = "struct xen_sysctl_credit_schedule" {
+        /// Milliseconds a vCPU runs at most while others wait.
+        tslice_ms: u32,
+        /// Microseconds a vCPU runs at least.
+        ratelimit_us: u32,
+        /// Microseconds a vCPU that stopped is not moved to another processor.
+        vcpu_migr_delay_us: u32,
+    }
+
     /// Parameters of the credit2 scheduler.
     struct Credit2Schedule = "struct xen_sysctl_credit2_schedule" {
         /// Microseconds a vCPU runs at least.

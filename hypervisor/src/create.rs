@@ -15,11 +15,11 @@ use xen_abi::domctl::{Createdomain, XEN_DOMCTL_GRANT_version_mask};
 
 use crate::domain::{life, Domain, RUNNING};
 use crate::grants::{DomainGrants, GrantFrame, Limits};
-use crate::irq;
+use crate::{irq, schedule};
 
 impl Domain {
     /// A domain without frames and vCPUs, as `config` asks, that may have `most_pages` frames. What `config` says was
-    /// checked. ENOMEM.
+    /// checked. ESRCH: there is no such pool of processors; ENOMEM.
     pub fn create(
         id: DomainId,
         privileged: bool,
@@ -63,6 +63,8 @@ impl Domain {
             cpuid: crate::cpuid::DomainPolicy::new(),
             output: SpinLock::new(conring::GuestLine::new()),
             settings: crate::settings::Settings::new(),
+            // Last, since whatever fails after it would have to be undone.
+            scheduled_as: schedule::settings::join(config.cpupool_id)?,
         }))
     }
 }

@@ -14,6 +14,7 @@ use hw::sync::SpinLock;
 use hw::tlb::CpuSet;
 use hw::vcpu::VcpuContext;
 use memory::{DomainPages, Paging};
+use sched::DomainKey;
 use spin::Once;
 use vocabulary::{DomainId, Mfn, VcpuId};
 use xen_abi::domctl::Createdomain;
@@ -54,6 +55,8 @@ pub struct Domain {
     pub config: Createdomain,
     /// The toolstack's name for it.
     pub handle: SpinLock<[u8; 16], { levels::VCPU }>,
+    /// Its name in the scheduler.
+    pub scheduled_as: DomainKey,
     /// Where it is in its life ([`life`]).
     pub life: AtomicU8,
     /// How many of the toolstack's pauses are in force.

@@ -1,5 +1,8 @@
-//! Which vCPU runs on which processor: the policy of crate `sched` under one lock, blocking and waking.
-//! The switch itself is in `switcher.rs`.
+//! Which vCPU runs on which processor: the policies of crate `sched` under one lock, blocking and waking. The switch
+//! itself is in `switcher.rs`, what the toolstack sets in `schedule/settings.rs`, pools in `schedule/pools.rs`.
+
+pub mod pools;
+pub mod settings;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,7 +14,7 @@ use core::sync::atomic::{
 use guest_time::{RunState, Runstate, RunstateFields};
 use hw::percpu::PerCpu;
 use hw::sync::SpinLock;
-use sched::{CpuId, CpuSet, FairScheduler, Poke, Scheduler, VcpuKey, VcpuParameters};
+use sched::{CpuId, CpuSet, Poke, Pools, VcpuKey, VcpuParameters};
 use vocabulary::{refuse, Errno, Nanos, Refused};
 
 use crate::domain::Domain;
@@ -27,14 +30,14 @@ struct Member {
     runstate: Runstate,
 }
 
-/// The policy and its members, by key.
+/// The pools with their policies, and their members by key.
 struct State {
-    policy: FairScheduler,
+    policy: Pools,
     members: Vec<Option<Member>>,
 }
 
 static STATE: SpinLock<State, { levels::SCHEDULER }> = SpinLock::new(State {
-    policy: FairScheduler::new(),
+    policy: Pools::new(),
     members: Vec::new(),
 });
 
@@ -97,7 +100,8 @@ static IS_READY: AtomicBool = AtomicBool::new(false);
 
 /// Starts the scheduler, on the boot processor. Others join as they come.
 pub fn initialise() {
-    online(PerCpu::current().index());
+    pools::make_first();
+    pools::online(PerCpu::current().index());
     IS_READY.store(true, Release);
 }
 
@@ -108,19 +112,7 @@ pub fn wait_until_ready() {
         clock::compare_time_stamps(1);
         hw::cpu::relax();
     }
-    online(PerCpu::current().index());
-}
-
-/// Makes a processor known to the policy, which gives it work from then on.
-fn online(processor: usize) {
-    let result = STATE
-        .lock()
-        .policy
-        .cpu_online(CpuId(processor as u32), clock::now());
-    match result {
-        Ok(pokes) => pokes.iter().for_each(|cpu| poke(Some(cpu))),
-        Err(refusal) => crate::log!(Error, "processor {processor} gets no work: {refusal}"),
-    }
+    pools::online(PerCpu::current().index());
 }
 
 /// Reserves a place for a vCPU that is about to be made.
@@ -158,16 +150,19 @@ pub fn remove(vcpu: &Vcpu) -> bool {
     let now = clock::now();
     let mut state = STATE.lock();
     let _ = state.policy.sleep(vcpu.key, now);
-    let is_known = state.member(vcpu.key).is_some();
-    if !is_known || state.policy.remove(vcpu.key, now).is_err() {
-        return !is_known;
+    if state.member(vcpu.key).is_none() {
+        return true;
     }
+    let Ok(next) = state.policy.remove(vcpu.key, now) else {
+        return false;
+    };
     let member = state
         .members
         .get_mut(vcpu.key.0 as usize)
         .and_then(Option::take);
     drop(state);
     drop(member);
+    poke(next);
     true
 }
 
@@ -183,64 +178,17 @@ pub fn runstate(vcpu: &Vcpu) -> RunstateFields {
     found.unwrap_or(Runstate::new(now)).snapshot(now)
 }
 
-/// Where the vCPU may run and where it is better run, as they were set: an override in force is not told.
-pub fn affinity(vcpu: &Vcpu) -> (CpuSet, CpuSet) {
-    let hard = *vcpu.affinity.lock();
-    let soft = *vcpu.soft_affinity.lock();
-    (hard, soft)
-}
-
-/// Sets where the vCPU may run and where it is better run; an override ends. EINVAL: it may run on no processor that is
-/// in use.
-pub fn set_affinity(vcpu: &Vcpu, hard: CpuSet, soft: CpuSet) -> Refused<()> {
-    apply_affinity(vcpu, hard, soft)?;
-    *vcpu.affinity.lock() = hard;
-    *vcpu.soft_affinity.lock() = soft;
-    Ok(())
-}
-
-/// Keeps the vCPU on some processors for a while, whatever its affinity; `None` ends that. EINVAL as
-/// [`set_affinity`].
-pub fn override_affinity(vcpu: &Vcpu, processors: Option<CpuSet>) -> Refused<()> {
-    let (hard, soft) = affinity(vcpu);
-    apply_affinity(vcpu, processors.unwrap_or(hard), soft)
-}
-
-fn apply_affinity(vcpu: &Vcpu, hard: CpuSet, soft: CpuSet) -> Refused<()> {
-    let known = (0..processors::count() as u32).any(|index| hard.contains(CpuId(index)));
-    if !known {
-        return refuse(Errno::EINVAL, "none of the processors is in use");
-    }
-    let result = STATE
-        .lock()
-        .policy
-        .set_affinity(vcpu.key, hard, soft, clock::now());
-    poke(result?);
-    Ok(())
-}
-
-/// Sets the vCPU's share of processor time. EINVAL for 0.
-pub fn set_weight(vcpu: &Vcpu, weight: u16) -> Refused<()> {
-    STATE
-        .lock()
-        .policy
-        .set_weight(vcpu.key, weight, clock::now())
-}
-
-/// How long a vCPU runs at least before it is preempted.
-pub fn least_run() -> Nanos {
-    STATE.lock().policy.rate_limit()
-}
-
-/// Sets how long a vCPU runs at least before it is preempted.
-pub fn set_least_run(limit: Nanos) {
-    STATE.lock().policy.set_rate_limit(limit);
-}
-
 /// Has a processor choose anew.
 fn poke(cpu: Poke) {
     if let Some(cpu) = cpu {
         work::raise_on(cpu.0 as usize, work::RESCHEDULE);
+    }
+}
+
+/// Has processors choose anew.
+fn poke_all(cpus: &CpuSet) {
+    for cpu in cpus.iter() {
+        poke(Some(cpu));
     }
 }
 
@@ -256,7 +204,7 @@ pub fn choose(processor: usize, running: Option<&Arc<Vcpu>>) -> (Choice, Option<
     if current.is_some() && decision.run == current {
         drop(state);
         crate::timers::set_slice(decision.until);
-        poke(decision.poke);
+        poke_all(&decision.pokes);
         return (Choice::Stay, None);
     }
     let mut stopped = None;
@@ -281,21 +229,32 @@ pub fn choose(processor: usize, running: Option<&Arc<Vcpu>>) -> (Choice, Option<
     };
     drop(state);
     crate::timers::set_slice(decision.until);
-    poke(decision.poke);
+    poke_all(&decision.pokes);
     poke(next_poke);
     (choice, stopped)
 }
 
 impl State {
-    /// Notes that `processor` runs the vCPU from `now` on.
+    /// Notes that `processor` runs the vCPU from `now` on. Nothing where the policy was wrong: soundness does not rest
+    /// on it.
     fn start(
         &mut self,
         key: VcpuKey,
         processor: usize,
         now: Nanos,
     ) -> Option<(Arc<Vcpu>, Runstate)> {
+        let may_run = self.policy.may_run_on(key, CpuId(processor as u32));
         let member = self.member(key)?;
         let vcpu = Arc::clone(member.vcpu.as_ref()?);
+        if !may_run || vcpu.is_running.load(Acquire) {
+            crate::log!(
+                Error,
+                "the policy put d{}v{} on processor {processor}, where it may not run",
+                vcpu.domain.id.0,
+                vcpu.id.0
+            );
+            return None;
+        }
         trace::note_runstate(&vcpu, member.runstate.state(), RunState::Running);
         member.runstate.change(RunState::Running, now);
         vcpu.processor.store(processor as u32, Release);
@@ -409,6 +368,15 @@ pub fn up(vcpu: &Vcpu) -> bool {
 pub fn down(vcpu: &Vcpu) {
     if vcpu.is_up.swap(false, AcqRel) {
         review(vcpu);
+        let mut state = STATE.lock();
+        // Under the lock: whoever brings it up again meanwhile wakes it after this.
+        let freed = if vcpu.is_up.load(Acquire) {
+            CpuSet::EMPTY
+        } else {
+            state.policy.retire(vcpu.key, clock::now())
+        };
+        drop(state);
+        poke_all(&freed);
     }
 }
 

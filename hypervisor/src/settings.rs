@@ -1,11 +1,10 @@
-//! What the toolstack set for a domain that is not part of any other subject: grants of devices, share of processor time,
-//! nodes, time of day, virtual nodes.
+//! What the toolstack set for a domain that is not part of any other subject: grants of devices, nodes, time of day,
+//! virtual nodes.
 
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
 
 use hw::sync::SpinLock;
 use ranges::RangeSet;
-use sched::DEFAULT_WEIGHT;
 
 use crate::levels;
 use crate::virtual_nodes::VirtualNodes;
@@ -18,10 +17,6 @@ pub struct Settings {
     pub time_offset: AtomicI64,
     /// Nodes its memory comes from, a bit each; all of them where nobody said.
     pub nodes: AtomicU64,
-    /// Its vCPUs' share of processor time against others'.
-    pub weight: AtomicU16,
-    /// Percent of one processor that each of its vCPUs may use; 0 for no bound.
-    pub cap: AtomicU16,
     /// The toolstack let it run: what it is built of is settled.
     pub has_run: AtomicBool,
     /// Its own event channel that is sent when it suspends; 0 for none.
@@ -37,8 +32,6 @@ impl Settings {
             access: SpinLock::new(Access::new()),
             time_offset: AtomicI64::new(0),
             nodes: AtomicU64::new(u64::MAX),
-            weight: AtomicU16::new(DEFAULT_WEIGHT),
-            cap: AtomicU16::new(0),
             has_run: AtomicBool::new(false),
             suspend_port: AtomicU32::new(0),
             virtual_nodes: SpinLock::new(None),

@@ -114,6 +114,7 @@ pub fn bury() {
             for vcpu in domain.vcpus() {
                 schedule::remove(&vcpu);
             }
+            schedule::settings::leave(domain.id, domain.scheduled_as);
             any = true;
             trace::note(trace::event::DOMAIN_REMOVED, &[u32::from(domain.id.0)]);
             tell_control();

@@ -104,6 +104,7 @@ pub fn create(domain: &Arc<Domain>, id: VcpuId) -> Refused<Arc<Vcpu>> {
         CpuSet::ALL
     };
     let key = schedule::insert(&VcpuParameters {
+        domain: domain.scheduled_as,
         hard_affinity,
         first_cpu,
         ..VcpuParameters::default()

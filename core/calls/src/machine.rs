@@ -95,11 +95,11 @@ operations! {
 
     /// Operations of `XEN_SYSCTL_cpupool_op` that are done.
     SysctlCpupoolOp in sysctl {
-        Missing Create = XEN_SYSCTL_CPUPOOL_OP_CREATE, "one pool has all processors";
+        Done Create = XEN_SYSCTL_CPUPOOL_OP_CREATE;
         Done Destroy = XEN_SYSCTL_CPUPOOL_OP_DESTROY;
         Done Info = XEN_SYSCTL_CPUPOOL_OP_INFO;
         Done Addcpu = XEN_SYSCTL_CPUPOOL_OP_ADDCPU;
-        Done Rmcpu = XEN_SYSCTL_CPUPOOL_OP_RMCPU, "never from the only pool";
+        Done Rmcpu = XEN_SYSCTL_CPUPOOL_OP_RMCPU;
         Done Movedomain = XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN;
         Done Freeinfo = XEN_SYSCTL_CPUPOOL_OP_FREEINFO;
     }

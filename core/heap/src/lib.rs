@@ -66,6 +66,35 @@ impl<K: Ord + Copy> IndexedHeap<K> {
         self.entries.iter().copied()
     }
 
+    /// The member with the smallest key of those that are accepted. Looks at no member behind one that is accepted, nor
+    /// behind one that comes after the best so far: where most are accepted, it looks at a few.
+    pub fn first_where(&self, mut accepts: impl FnMut(u32) -> bool) -> Option<(K, u32)> {
+        let mut best = None;
+        self.search(0, &mut best, &mut accepts);
+        best
+    }
+
+    /// Looks for a better member than `best` from `place` downwards. As deep as the heap: the logarithm of its size.
+    fn search(
+        &self,
+        place: usize,
+        best: &mut Option<(K, u32)>,
+        accepts: &mut dyn FnMut(u32) -> bool,
+    ) {
+        let Some(entry) = self.entries.get(place) else {
+            return;
+        };
+        if best.is_some_and(|best| best.0 <= entry.0) {
+            return;
+        }
+        if accepts(entry.1) {
+            *best = Some(*entry);
+            return;
+        }
+        self.search(2 * place + 1, best, accepts);
+        self.search(2 * place + 2, best, accepts);
+    }
+
     /// Adds a member that is not in the heap. False, and nothing done, when no room was reserved for it.
     #[must_use]
     pub fn push(&mut self, key: K, id: u32, places: &mut impl Places) -> bool {

@@ -69,6 +69,11 @@ proptest! {
                 prop_assert!(model.contains(&member));
             }
             prop_assert_eq!(heap.first().map(|first| first.0), model.iter().map(|m| m.0).min());
+            for divisor in [1, 2, 5, 64] {
+                let accepted = model.iter().filter(|member| member.1 % divisor == id % divisor);
+                let found = heap.first_where(|other| other % divisor == id % divisor);
+                prop_assert_eq!(found.map(|first| first.0), accepted.map(|m| m.0).min());
+            }
         }
     }
 }

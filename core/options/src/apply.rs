@@ -83,6 +83,7 @@ impl<'a> State<'a> {
             || self.set_dom0(word)
             || self.set_flag(word)
             || self.set_machine(word)
+            || self.set_scheduler(word)
             || self.set_time(word)
     }
 
@@ -255,6 +256,25 @@ impl<'a> State<'a> {
         true
     }
 
+    fn set_scheduler(&mut self, word: Word<'a>) -> bool {
+        match word.name {
+            "sched" => self.take(
+                word,
+                Scheduler::EXPECTED,
+                Scheduler::from_value,
+                |options, scheduler| options.scheduler = Some(scheduler),
+            ),
+            "sched_ratelimit_us" => self.take(word, A_COUNT, unsigned32, |options, micros| {
+                options.rate_limit_micros = Some(micros);
+            }),
+            "sched_credit_tslice_ms" => self.take(word, A_COUNT, unsigned32, |options, millis| {
+                options.credit_slice_millis = Some(millis);
+            }),
+            _ => return false,
+        }
+        true
+    }
+
     fn set_machine(&mut self, word: Word<'a>) -> bool {
         match word.name {
             // One CPU always runs, so that 0 means the same as 1.
@@ -291,12 +311,6 @@ impl<'a> State<'a> {
                 BootScrub::EXPECTED,
                 BootScrub::from_value,
                 |options, scrub| options.boot_scrub = scrub,
-            ),
-            "sched" => self.take(
-                word,
-                Scheduler::EXPECTED,
-                Scheduler::from_value,
-                |options, scheduler| options.scheduler = Some(scheduler),
             ),
             "reboot" => self.set_reboot(word.name, word.value.unwrap_or("")),
             _ => return false,

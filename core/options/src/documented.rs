@@ -131,8 +131,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "sched-gran",
     "sched_credit2_max_cpus_runqueue",
     "sched_credit2_migrate_resist",
-    "sched_credit_tslice_ms",
-    "sched_ratelimit_us",
     "sched_smt_power_savings",
     "scrub-domheap",
     "serial_tx_buffer",

@@ -103,6 +103,12 @@ pub struct Options<'a> {
     pub boot_scrub: BootScrub,
     /// `sched=`: the scheduler of the first CPU pool; `None` for the default.
     pub scheduler: Option<Scheduler>,
+    /// `sched_ratelimit_us=`: microseconds a virtual CPU runs at least before it is preempted, 0 for no such bound;
+    /// `None` for the default.
+    pub rate_limit_micros: Option<u32>,
+    /// `sched_credit_tslice_ms=`: milliseconds a virtual CPU runs at most while others wait, under scheduler credit;
+    /// `None` for the default.
+    pub credit_slice_millis: Option<u32>,
     /// `watchdog`: whether an NMI watchdog runs on each CPU.
     pub watchdog: Watchdog,
     /// `watchdog_timeout=`: seconds a CPU may be stuck; `None` for the default.
@@ -152,6 +158,8 @@ impl Default for Options<'_> {
             available_limit: None,
             boot_scrub: BootScrub::Idle,
             scheduler: None,
+            rate_limit_micros: None,
+            credit_slice_millis: None,
             watchdog: Watchdog::Off,
             watchdog_seconds: None,
             nmi: NmiAction::default(),

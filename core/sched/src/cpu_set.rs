@@ -90,6 +90,25 @@ impl CpuSet {
         both
     }
 
+    /// The CPUs of this set that are not in the other.
+    pub fn and_not(&self, other: &Self) -> Self {
+        let mut rest = *self;
+        for (word, mask) in rest.words.iter_mut().zip(other.words) {
+            *word &= !mask;
+        }
+        rest
+    }
+
+    /// The CPUs in both sets, or all of `others` where that is none: an affinity against the CPUs there are.
+    pub fn within(&self, others: &Self) -> Self {
+        let both = self.and(others);
+        if both.is_empty() {
+            *others
+        } else {
+            both
+        }
+    }
+
     /// The CPUs in either set.
     pub fn or(&self, other: &Self) -> Self {
         let mut either = *self;

@@ -4,21 +4,26 @@
 //! yielded; a timer fired) through [`Scheduler`], asks for a [`Decision`] on each physical CPU, and pokes
 //! the physical CPUs that the scheduler names. All of one scheduler lives under one lock of the caller.
 //!
-//! [`FairScheduler`] is the policy in use.
+//! [`FairScheduler`] stands for the policies `credit2` and `credit`, [`DeadlineScheduler`] for `rtds`,
+//! [`NullScheduler`] for `null`. [`Pools`] has one of them for each pool of CPUs.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
 
-mod balance;
 mod cpu_set;
+mod deadline;
 mod fair;
-mod members;
-mod placement;
+mod null;
+mod parameters;
 mod policy;
+mod pools;
 #[cfg(test)]
 mod tests;
-mod virtual_time;
 
 pub use cpu_set::{CpuId, CpuSet, MAX_CPUS};
+pub use deadline::DeadlineScheduler;
 pub use fair::FairScheduler;
-pub use policy::{Decision, Poke, Scheduler, VcpuKey, VcpuParameters, DEFAULT_WEIGHT};
+pub use null::NullScheduler;
+pub use parameters::{Parameters, Server, Share, Tuning, DEFAULT_WEIGHT};
+pub use policy::{Decision, DomainKey, Poke, Policy, Scheduler, VcpuKey, VcpuParameters};
+pub use pools::{PoolId, PoolInfo, Pools, FIRST_POOL};

@@ -1,16 +1,42 @@
 //! The contract between the hypervisor and a scheduling policy.
 
-use vocabulary::{Nanos, Refused};
+use vocabulary::{refuse, Errno, Nanos, Refused};
 
-use crate::{CpuId, CpuSet};
+use crate::{CpuId, CpuSet, Parameters, Tuning};
 
-/// The weight of a vCPU whose domain never had one set (the interface's default, public `domctl.h` users).
-pub const DEFAULT_WEIGHT: u16 = 256;
+/// A scheduling policy, by what it promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// Time by weight, in short turns; caps. The default.
+    #[default]
+    Credit2,
+    /// Time by weight, in turns of a set length that who wakes may cut short; caps.
+    Credit,
+    /// A budget in every period, earliest deadline first.
+    Rtds,
+    /// A CPU for each vCPU alone; who finds none waits.
+    Null,
+}
 
-/// A vCPU's number inside one scheduler: small, dense, reused after removal. The caller keeps the way back
-/// from it to its own vCPU.
+impl Policy {
+    /// Its name, as the `sched=` option and the tools have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Credit2 => "credit2",
+            Self::Credit => "credit",
+            Self::Rtds => "rtds",
+            Self::Null => "null",
+        }
+    }
+}
+
+/// A vCPU's number: small, dense, given by the caller, who keeps the way back from it to its own vCPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VcpuKey(pub u32);
+
+/// A domain's number: small, dense, given by the caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DomainKey(pub u32);
 
 /// The physical CPU, if any, that must soon call [`Scheduler::schedule`]: send it an interrupt unless it is
 /// the caller's own, which then reschedules before it returns to a guest.
@@ -19,8 +45,8 @@ pub type Poke = Option<CpuId>;
 /// What a scheduler must know of a new vCPU.
 #[derive(Clone, Copy, Debug)]
 pub struct VcpuParameters {
-    /// Its share of processor time against others, 1..=65535; [`DEFAULT_WEIGHT`] where nobody said.
-    pub weight: u16,
+    /// Its domain, which has joined.
+    pub domain: DomainKey,
     /// Where it may run.
     pub hard_affinity: CpuSet,
     /// Where it prefers to run; `CpuSet::ALL` for no preference.
@@ -32,7 +58,7 @@ pub struct VcpuParameters {
 impl Default for VcpuParameters {
     fn default() -> Self {
         Self {
-            weight: DEFAULT_WEIGHT,
+            domain: DomainKey(0),
             hard_affinity: CpuSet::ALL,
             soft_affinity: CpuSet::ALL,
             first_cpu: CpuId(0),
@@ -48,23 +74,35 @@ pub struct Decision {
     /// System time at which to call [`Scheduler::schedule`] again at the latest; `None` where nothing waits,
     /// so that a CPU without competition takes no scheduling timer at all.
     pub until: Option<Nanos>,
-    /// Another CPU that was given work while deciding.
-    pub poke: Poke,
+    /// Other CPUs that were given work while deciding.
+    pub pokes: CpuSet,
+}
+
+impl Decision {
+    /// The idle loop, for as long as nobody pokes.
+    pub const IDLE: Self = Self {
+        run: None,
+        until: None,
+        pokes: CpuSet::EMPTY,
+    };
 }
 
 /// A scheduling policy for a set of physical CPUs.
 ///
 /// Protocol, per physical CPU: `schedule` names the vCPU to run. If it is not the one that ran before, the
 /// CPU saves the old vCPU and then says `context_saved`; until then the policy offers the old vCPU to no
-/// other CPU. A vCPU starts asleep; `wake` makes it runnable, `sleep` makes it not runnable (blocked, paused,
-/// down: the policy does not care). All times are system time and must not go back on one CPU by more than
+/// other CPU. A vCPU starts asleep; `wake` makes it runnable, `sleep` makes it not runnable (blocked, paused:
+/// the policy does not care). All times are system time and must not go back on one CPU by more than
 /// the clocks' disagreement. The caller re-checks a decision's invariants (vCPU not running elsewhere,
 /// affinity) before acting on it; a policy that breaks them is a hypervisor bug.
 ///
 /// A method given an unknown key or CPU does nothing and answers "no poke", or refuses where it can.
+///
+/// Memory is taken by `cpu_online`, `domain_join` and `insert` only: they reserve, in every structure that the
+/// newcomer may ever enter, room for all there are, and fail where there is none. Nothing else allocates.
 pub trait Scheduler: Send {
-    /// The policy's name as the tools print it, such as "credit2".
-    fn name(&self) -> &'static str;
+    /// Which policy it is.
+    fn policy(&self) -> Policy;
 
     /// A physical CPU joins, idle; it calls `schedule` next. Answers the CPUs to poke, because they run a vCPU
     /// that had lost its own CPUs and may go back to one. May allocate.
@@ -77,12 +115,19 @@ pub trait Scheduler: Send {
     /// ENODEV: not a member; EBUSY: the last one while there are vCPUs.
     fn cpu_offline(&mut self, cpu: CpuId, now: Nanos) -> Refused<CpuSet>;
 
-    /// Takes a new vCPU in, asleep. May allocate, so that nothing later has to.
-    /// EINVAL: weight 0 or empty hard affinity; ENOMEM.
-    fn insert(&mut self, parameters: &VcpuParameters, now: Nanos) -> Refused<VcpuKey>;
+    /// A domain joins, with the policy's default parameters. May allocate. EEXIST; ENOMEM.
+    fn domain_join(&mut self, domain: DomainKey, now: Nanos) -> Refused<()>;
 
-    /// Forgets a vCPU. EBUSY while it runs or is unsaved (put it to sleep first and retry); ENOENT.
-    fn remove(&mut self, vcpu: VcpuKey, now: Nanos) -> Refused<()>;
+    /// A domain leaves. EBUSY: it has vCPUs here; ENOENT.
+    fn domain_leave(&mut self, domain: DomainKey) -> Refused<()>;
+
+    /// Takes a new vCPU in, asleep, with its domain's parameters. May allocate, so that nothing later has to.
+    /// EINVAL: empty hard affinity; EEXIST: the key is in use; ENOENT: no such domain; ENOMEM.
+    fn insert(&mut self, vcpu: VcpuKey, parameters: &VcpuParameters, now: Nanos) -> Refused<()>;
+
+    /// Forgets a vCPU. Answers the CPU that takes another instead. EBUSY while it runs or is unsaved (put it to
+    /// sleep first and retry); ENOENT.
+    fn remove(&mut self, vcpu: VcpuKey, now: Nanos) -> Refused<Poke>;
 
     /// The vCPU is runnable from now on. Waking one that is runnable already changes nothing.
     fn wake(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke;
@@ -91,7 +136,14 @@ pub trait Scheduler: Send {
     /// next `schedule`.
     fn sleep(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke;
 
-    /// The running vCPU lets others go first: the CPU's next `schedule` prefers any other that waits there.
+    /// The vCPU was taken down: it is not runnable, and gives up what is kept for sleepers.
+    /// Answers the CPUs to poke.
+    fn retire(&mut self, vcpu: VcpuKey, now: Nanos) -> CpuSet {
+        self.sleep(vcpu, now).into_iter().collect()
+    }
+
+    /// The running vCPU lets others go first: the CPU's next `schedule` prefers any other that waits there,
+    /// where the policy has room for such a wish.
     fn yield_now(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke;
 
     /// Chooses what `cpu` runs from `now` on.
@@ -100,18 +152,78 @@ pub trait Scheduler: Send {
     /// The vCPU's registers are in memory: other CPUs may run it from now on.
     fn context_saved(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke;
 
-    /// Sets where the vCPU may run and prefers to. EINVAL: empty hard affinity; ENOENT.
+    /// Sets where the vCPU may run and prefers to. Answers the CPUs to poke. EINVAL: empty hard affinity; ENOENT.
     fn set_affinity(
         &mut self,
         vcpu: VcpuKey,
         hard: CpuSet,
         soft: CpuSet,
         now: Nanos,
-    ) -> Refused<Poke>;
-
-    /// Sets the vCPU's share. EINVAL: 0; ENOENT.
-    fn set_weight(&mut self, vcpu: VcpuKey, weight: u16, now: Nanos) -> Refused<()>;
+    ) -> Refused<CpuSet>;
 
     /// The CPU that runs the vCPU, or still holds its registers.
     fn running_on(&self, vcpu: VcpuKey) -> Option<CpuId>;
+
+    /// Whether the policy keeps the vCPU, should it be runnable, from running even where a CPU is idle: its cap
+    /// or budget is spent, or it has no CPU of its own.
+    fn is_withheld(&self, vcpu: VcpuKey, now: Nanos) -> bool;
+
+    /// The domain's parameters, or those that its new vCPUs get. EOPNOTSUPP: the policy has none; ENOENT.
+    fn domain_parameters(&self, domain: DomainKey) -> Refused<Parameters>;
+
+    /// Sets the parameters of a domain and all its vCPUs. Answers the CPUs to poke. EINVAL: out of bounds, or
+    /// of another policy; EOPNOTSUPP: the policy has none; ENOENT.
+    fn set_domain_parameters(
+        &mut self,
+        domain: DomainKey,
+        parameters: &Parameters,
+        now: Nanos,
+    ) -> Refused<CpuSet>;
+
+    /// The vCPU's own parameters. EINVAL: the policy has none of single vCPUs; EOPNOTSUPP: none at all; ENOENT.
+    fn vcpu_parameters(&self, vcpu: VcpuKey) -> Refused<Parameters> {
+        let _ = vcpu;
+        no_vcpu_parameters()
+    }
+
+    /// Sets the vCPU's own parameters. EINVAL, EOPNOTSUPP, ENOENT as the two above.
+    fn set_vcpu_parameters(
+        &mut self,
+        vcpu: VcpuKey,
+        parameters: &Parameters,
+        now: Nanos,
+    ) -> Refused<CpuSet> {
+        let _ = (vcpu, parameters, now);
+        no_vcpu_parameters()
+    }
+
+    /// The policy's own parameters. EOPNOTSUPP: it has none.
+    fn tuning(&self) -> Refused<Tuning> {
+        refuse(Errno::EOPNOTSUPP, "the policy has no parameters of its own")
+    }
+
+    /// Sets the policy's own parameters; those it does not have are ignored. EINVAL: out of bounds; EOPNOTSUPP.
+    fn tune(&mut self, tuning: &Tuning) -> Refused<()> {
+        let _ = tuning;
+        refuse(Errno::EOPNOTSUPP, "the policy has no parameters of its own")
+    }
+}
+
+fn no_vcpu_parameters<T>() -> Refused<T> {
+    refuse(
+        Errno::EINVAL,
+        "the policy has no parameters of single vCPUs",
+    )
+}
+
+pub(crate) fn no_such_vcpu<T>() -> Refused<T> {
+    refuse(Errno::ENOENT, "the scheduler has no such vCPU")
+}
+
+pub(crate) fn no_such_domain<T>() -> Refused<T> {
+    refuse(Errno::ENOENT, "the scheduler has no such domain")
+}
+
+pub(crate) fn no_cpu<T>() -> Refused<T> {
+    refuse(Errno::EINVAL, "a vCPU has a CPU to run on")
 }

@@ -145,10 +145,10 @@ fn shut_down_other(vcpu: &Vcpu, id: DomainId, reason: u8) -> Refused<()> {
 /// `SCHEDOP_pin_override`: keeps the vCPU on one processor for a while; a negative number ends that.
 fn pin(vcpu: &Vcpu, processor: i32) -> Refused<()> {
     let Ok(processor) = u32::try_from(processor) else {
-        return schedule::override_affinity(vcpu, None);
+        return schedule::settings::override_affinity(vcpu, None);
     };
     if !processors::online().contains(processor as usize) {
         return refused(Errno::EINVAL, "the processor is not in use");
     }
-    schedule::override_affinity(vcpu, Some(CpuSet::only(CpuId(processor))))
+    schedule::settings::override_affinity(vcpu, Some(CpuSet::only(CpuId(processor))))
 }

@@ -7,6 +7,7 @@ mod performance;
 mod policies;
 mod pools;
 mod power;
+mod schedulers;
 mod traces;
 mod watch;
 
@@ -21,6 +22,7 @@ use vocabulary::{refuse, DomainId, Errno, Refusal, Refused};
 use xen_abi::sysctl as abi;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use super::domctl;
 use crate::hypercall::{Answer, Arguments, Caller};
 use crate::{authority, guest};
 
@@ -98,6 +100,12 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         frame,
     };
     let operation = SysctlOp::from_number(frame.cmd).map_err(Refusal::from)?;
+    // A domain that moves between pools is held meanwhile, as by an operation on domains.
+    let moves = matches!(operation, SysctlOp::CpupoolOp);
+    let plane = moves.then(|| domctl::PLANE.try_lock());
+    if let Some(None) = plane {
+        return Err(Stop::Again);
+    }
     perform(operation, &mut request)?;
     Ok(0)
 }
@@ -114,9 +122,9 @@ fn perform(operation: SysctlOp, request: &mut Request) -> Refused<()> {
         SysctlOp::Numainfo => host::nodes(request),
         SysctlOp::Pcitopoinfo => host::devices(request),
         SysctlOp::Getdomaininfolist => domains::list(request),
-        SysctlOp::SchedId => pools::scheduler(request),
+        SysctlOp::SchedId => schedulers::scheduler(request),
         SysctlOp::CpupoolOp => pools::pool(request),
-        SysctlOp::SchedulerOp => pools::parameters(request),
+        SysctlOp::SchedulerOp => schedulers::parameters(request),
         SysctlOp::GetPmstat => power::statistics(request),
         SysctlOp::PmOp => power::control(request),
         SysctlOp::CpuHotplug => power::hotplug(request),

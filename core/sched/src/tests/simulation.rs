@@ -9,21 +9,48 @@ use crate::*;
 /// How long an interrupt to another CPU takes.
 const POKE_DELAY: u64 = 2_000;
 
-/// What a vCPU does: run so long, then sleep so long, again and again. Sleeping 0 is never.
+/// What a vCPU does: run so long, then sleep so long, again and again.
 #[derive(Clone, Copy, Debug)]
 pub struct Habit {
     pub runs: u64,
     pub sleeps: u64,
+    /// It yields where it would sleep.
+    pub yields: bool,
+    /// Each stretch is a random part of these.
+    pub is_random: bool,
 }
 
 /// One that never sleeps.
-pub const HOG: Habit = Habit {
-    runs: u64::MAX,
-    sleeps: 0,
-};
+pub const HOG: Habit = Habit::new(u64::MAX, 0);
+
+impl Habit {
+    pub const fn new(runs: u64, sleeps: u64) -> Self {
+        Self {
+            runs,
+            sleeps,
+            yields: false,
+            is_random: false,
+        }
+    }
+
+    pub const fn random(runs: u64, sleeps: u64) -> Self {
+        Self {
+            is_random: true,
+            ..Self::new(runs, sleeps)
+        }
+    }
+
+    pub const fn yielding(runs: u64) -> Self {
+        Self {
+            yields: true,
+            ..Self::new(runs, 0)
+        }
+    }
+}
 
 pub struct Guest {
     pub key: VcpuKey,
+    pub domain: DomainKey,
     pub habit: Habit,
     pub hard: CpuSet,
     pub ran: u64,
@@ -32,6 +59,42 @@ pub struct Guest {
     wakes_at: Option<u64>,
     pub runnable: bool,
     pub removed: bool,
+    /// When it woke, until it runs.
+    woke_at: Option<u64>,
+    /// How long it waited after each time it woke of its own.
+    pub waits: Vec<u64>,
+    /// Its stretches of running, from and to.
+    pub stretches: Vec<(u64, u64)>,
+    chance: u64,
+}
+
+impl Guest {
+    /// The next stretch's length, of at most `most`.
+    fn draw(&mut self, most: u64) -> u64 {
+        if !self.habit.is_random {
+            return most;
+        }
+        self.chance ^= self.chance << 13;
+        self.chance ^= self.chance >> 7;
+        self.chance ^= self.chance << 17;
+        self.chance % most.max(1) + 1
+    }
+
+    /// How long it ran between two moments.
+    pub fn ran_between(&self, from: u64, to: u64) -> u64 {
+        let first = self.stretches.partition_point(|(_, end)| *end <= from);
+        let rest = self.stretches[first..].iter();
+        rest.take_while(|(start, _)| *start < to)
+            .map(|(start, end)| (*end).min(to) - (*start).max(from))
+            .sum()
+    }
+
+    /// The wait that all but one in a hundred were shorter than, and the longest.
+    pub fn longest_waits(&self) -> (u64, u64) {
+        let mut waits = self.waits.clone();
+        waits.sort_unstable();
+        (waits[waits.len() * 99 / 100], *waits.last().unwrap())
+    }
 }
 
 #[derive(Default)]
@@ -45,20 +108,23 @@ pub struct Processor {
     pub schedules: u64,
 }
 
-pub struct Machine {
-    pub scheduler: FairScheduler,
+pub struct Machine<S> {
+    pub scheduler: S,
     pub processors: Vec<Processor>,
     pub guests: Vec<Guest>,
     pub now: u64,
+    /// Whether guests' stretches of running are written down.
+    pub keeps_stretches: bool,
 }
 
-impl Machine {
-    pub fn new(cpus: u32) -> Self {
+impl<S: Scheduler> Machine<S> {
+    pub fn new(scheduler: S, cpus: u32) -> Self {
         let mut machine = Self {
-            scheduler: FairScheduler::new(),
+            scheduler,
             processors: Vec::new(),
             guests: Vec::new(),
             now: 1_000,
+            keeps_stretches: false,
         };
         for _ in 0..cpus {
             machine.processors.push(Processor::default());
@@ -99,16 +165,33 @@ impl Machine {
         true
     }
 
-    pub fn add(&mut self, weight: u16, hard: CpuSet, habit: Habit) -> usize {
+    /// A vCPU in a domain of its own.
+    pub fn add(&mut self, parameters: Option<Parameters>, hard: CpuSet, habit: Habit) -> usize {
+        let domain = DomainKey(self.guests.len() as u32);
+        let now = self.time();
+        self.scheduler.domain_join(domain, now).unwrap();
+        if let Some(parameters) = parameters {
+            self.scheduler
+                .set_domain_parameters(domain, &parameters, now)
+                .unwrap();
+        }
+        self.add_to(domain, hard, habit)
+    }
+
+    /// Another vCPU of a domain.
+    pub fn add_to(&mut self, domain: DomainKey, hard: CpuSet, habit: Habit) -> usize {
         let parameters = VcpuParameters {
-            weight,
+            domain,
             hard_affinity: hard,
             first_cpu: CpuId(self.guests.len() as u32),
             ..VcpuParameters::default()
         };
-        let key = self.scheduler.insert(&parameters, self.time()).unwrap();
+        let key = VcpuKey(self.guests.len() as u32);
+        let now = self.time();
+        self.scheduler.insert(key, &parameters, now).unwrap();
         self.guests.push(Guest {
             key,
+            domain,
             habit,
             hard,
             ran: 0,
@@ -116,6 +199,10 @@ impl Machine {
             wakes_at: None,
             runnable: false,
             removed: false,
+            woke_at: None,
+            waits: Vec::new(),
+            stretches: Vec::new(),
+            chance: 0x9e37_79b9_7f4a_7c15 ^ self.guests.len() as u64,
         });
         self.guests.len() - 1
     }
@@ -138,9 +225,17 @@ impl Machine {
             return;
         }
         guest.runnable = false;
+        guest.wakes_at = None;
         guest.left = guest.habit.runs;
         let poke = self.scheduler.sleep(guest.key, Nanos(self.now));
         self.poke(poke);
+    }
+
+    /// Takes a vCPU down.
+    pub fn retire(&mut self, guest: usize) {
+        self.sleep(guest);
+        let pokes = self.scheduler.retire(self.guests[guest].key, self.time());
+        self.poke_all(pokes);
     }
 
     pub fn poke(&mut self, poke: Poke) {
@@ -151,7 +246,7 @@ impl Machine {
         processor.poked_at = Some(processor.poked_at.map_or(at, |earlier| earlier.min(at)));
     }
 
-    fn poke_all(&mut self, pokes: CpuSet) {
+    pub fn poke_all(&mut self, pokes: CpuSet) {
         for cpu in pokes.iter() {
             self.poke(Some(cpu));
         }
@@ -167,13 +262,23 @@ impl Machine {
     /// Credits everyone with what they ran up to now.
     pub fn account(&mut self) {
         for cpu in 0..self.processors.len() {
+            let now = self.now;
             let processor = &mut self.processors[cpu];
-            let ran = self.now - processor.since;
-            processor.since = self.now;
-            if let Some(key) = processor.current {
-                let guest = self.guest_of(key);
-                guest.ran += ran;
-                guest.left = guest.left.saturating_sub(ran);
+            let ran = now - processor.since;
+            processor.since = now;
+            let Some(key) = processor.current.filter(|_| ran != 0) else {
+                continue;
+            };
+            let keeps_stretches = self.keeps_stretches;
+            let guest = self.guest_of(key);
+            guest.ran += ran;
+            guest.left = guest.left.saturating_sub(ran);
+            if !keeps_stretches {
+                continue;
+            }
+            match guest.stretches.last_mut() {
+                Some((_, end)) if *end == now - ran => *end = now,
+                _ => guest.stretches.push((now - ran, now)),
             }
         }
     }
@@ -200,7 +305,15 @@ impl Machine {
         if let Some(until) = decision.until {
             assert!(until.0 > self.now, "a timer in the past");
         }
-        self.poke(decision.poke);
+        assert!(!decision.pokes.contains(CpuId(cpu as u32)), "pokes itself");
+        self.poke_all(decision.pokes);
+        if let Some(key) = decision.run {
+            let now = self.now;
+            let guest = self.guest_of(key);
+            if let Some(at) = guest.woke_at.take() {
+                guest.waits.push(now - at);
+            }
+        }
         let processor = &mut self.processors[cpu];
         processor.schedules += 1;
         processor.until = decision.until.map(|until| until.0);
@@ -232,7 +345,8 @@ impl Machine {
             return;
         }
         for guest in &self.guests {
-            if guest.removed || !guest.runnable || running.contains(&guest.key) {
+            let is_out = guest.removed || !guest.runnable || running.contains(&guest.key);
+            if is_out || self.scheduler.is_withheld(guest.key, self.time()) {
                 continue;
             }
             let own = guest.hard.and(&online);
@@ -286,7 +400,8 @@ impl Machine {
 
     fn happen(&mut self) {
         for guest in 0..self.guests.len() {
-            if self.guests[guest].wakes_at.is_some_and(|at| at <= self.now) {
+            if let Some(at) = self.guests[guest].wakes_at.filter(|at| *at <= self.now) {
+                self.guests[guest].woke_at = Some(at);
                 self.wake(guest);
             }
         }
@@ -303,12 +418,16 @@ impl Machine {
                 let now = self.now;
                 let guest = self.guest_of(key);
                 if guest.left == 0 {
-                    // It blocks of its own, on its own CPU.
-                    guest.left = guest.habit.runs;
-                    guest.wakes_at = Some(now + guest.habit.sleeps);
-                    guest.runnable = false;
-                    self.scheduler.sleep(key, Nanos(now));
+                    // It blocks or yields of its own, on its own CPU.
+                    guest.left = guest.draw(guest.habit.runs);
                     due = true;
+                    if guest.habit.yields {
+                        self.scheduler.yield_now(key, Nanos(now));
+                    } else {
+                        guest.wakes_at = Some(now + guest.draw(guest.habit.sleeps));
+                        guest.runnable = false;
+                        self.scheduler.sleep(key, Nanos(now));
+                    }
                 }
             }
             if due {

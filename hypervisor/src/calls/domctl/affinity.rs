@@ -20,12 +20,6 @@ const SET_BYTES: usize = core::mem::size_of::<CpuSet>();
 /// Nodes that a domain's setting can name.
 const NODE_BYTES: usize = core::mem::size_of::<u64>();
 
-/// The processors that are in use.
-fn online() -> CpuSet {
-    let all = processors::online().iter();
-    all.map(|index| sched::CpuId(index as u32)).collect()
-}
-
 /// Those that can be named: from 0 to the highest in use.
 fn named() -> CpuSet {
     let highest = processors::online().iter().last().unwrap_or(0);
@@ -68,19 +62,19 @@ pub fn set(request: &mut Request<'_>) -> Attempt<u64> {
     let vcpu = request.announced_vcpu(part.vcpu)?;
     let (hard, soft) = check(&part)?;
     if part.flags & XEN_VCPUAFFINITY_FORCE != 0 {
-        schedule::override_affinity(&vcpu, None)?;
+        schedule::settings::override_affinity(&vcpu, None)?;
     }
-    let online = online();
+    let online = schedule::settings::processors(&request.domain);
     // One after the other, as the interface has it: the second is seen against what the first became.
     if hard {
         let wanted = read(&part.cpumap_hard)?;
-        schedule::set_affinity(&vcpu, wanted, schedule::affinity(&vcpu).1)?;
+        schedule::settings::set_affinity(&vcpu, wanted, schedule::settings::affinity(&vcpu).1)?;
         write(&part.cpumap_hard, &wanted.and(&online))?;
     }
     if soft {
         let wanted = read(&part.cpumap_soft)?;
-        let (hard, _) = schedule::affinity(&vcpu);
-        schedule::set_affinity(&vcpu, hard, wanted)?;
+        let (hard, _) = schedule::settings::affinity(&vcpu);
+        schedule::settings::set_affinity(&vcpu, hard, wanted)?;
         let effective = wanted.and(&online).and(&hard);
         write(&part.cpumap_soft, &effective)?;
     }
@@ -92,7 +86,7 @@ pub fn get(request: &mut Request<'_>) -> Attempt<u64> {
     let part: VcpuAffinity = request.part()?;
     let vcpu = request.announced_vcpu(part.vcpu)?;
     let (hard, soft) = check(&part)?;
-    let (hard_set, soft_set) = schedule::affinity(&vcpu);
+    let (hard_set, soft_set) = schedule::settings::affinity(&vcpu);
     let named = named();
     if hard {
         write(&part.cpumap_hard, &hard_set.and(&named))?;

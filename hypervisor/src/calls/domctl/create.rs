@@ -16,7 +16,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::domain::Domain;
 use crate::grants::Limits;
 use crate::hypercall::{refuse as refused, Answer};
-use crate::{domains, guest, machine, trace};
+use crate::{domains, guest, machine, schedule, trace};
 
 /// vCPUs a para-virtualized domain can have (Xen 4.17's `MAX_VIRT_CPUS`, which the number of event channels' vCPUs
 /// follows).
@@ -37,14 +37,15 @@ pub fn create(structure: u64, mut frame: Domctl) -> Answer {
     machine::make_heap_room(HEAP_BYTES + config.max_vcpus as usize * HEAP_BYTES_OF_VCPU)?;
     let domain = Domain::create(id, false, &config, 0)?;
     domain.pauses.store(1, Release);
-    domains::insert(Arc::clone(&domain))?;
-    trace::note(trace::event::DOMAIN_ADDED, &[u32::from(id.0)]);
     frame.domain = id.0;
+    let told = domains::insert(Arc::clone(&domain)).and_then(|()| guest::write(structure, &frame));
     // The toolstack could not name a domain whose number it was not told.
-    if let Err(refusal) = guest::write(structure, &frame) {
+    if let Err(refusal) = told {
         domains::remove(id);
+        schedule::settings::leave(id, domain.scheduled_as);
         return Err(refusal.into());
     }
+    trace::note(trace::event::DOMAIN_ADDED, &[u32::from(id.0)]);
     Ok(0)
 }
 
@@ -97,9 +98,6 @@ fn check(config: &Createdomain) -> Refused<()> {
             Errno::EOPNOTSUPP,
             "a para-virtualized domain has no such emulated devices",
         );
-    }
-    if config.cpupool_id != 0 {
-        return refuse(Errno::ESRCH, "there is no such pool of processors");
     }
     Ok(())
 }

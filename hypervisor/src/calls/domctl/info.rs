@@ -58,7 +58,7 @@ pub fn of(domain: &Domain) -> Getdomaininfo {
     info.shared_info_frame = domain.shared_info.0;
     info.ssidref = domain.config.ssidref;
     info.handle = *domain.handle.lock();
-    info.cpupool = domain.config.cpupool_id;
+    info.cpupool = schedule::settings::pool(domain);
     info.gpaddr_bits = hw::cpu::cpuid(ADDRESS_WIDTH, 0)[0] as u8;
     info.arch_config = domain.config.arch;
     info

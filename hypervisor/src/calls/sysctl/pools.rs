@@ -1,91 +1,66 @@
-//! `sysctl`: the one pool of processors there is, and its scheduler.
+//! `sysctl`: pools of processors.
 
-use calls::{SysctlCpupoolOp, SysctlSchedulerOp};
-use hw::percpu::MAX_CPUS;
-use vocabulary::{refuse, DomainId, Errno, Nanos, Refusal, Refused};
-use xen_abi::domctl::XEN_SCHEDULER_CREDIT2;
+use calls::SysctlCpupoolOp;
+use sched::{CpuId, CpuSet};
+use vocabulary::{refuse, DomainId, Errno, Refusal, Refused};
 use xen_abi::sysctl as numbers;
-use xen_abi::sysctl_processors::{self as abi, Credit2Schedule};
-use zerocopy::{FromBytes, IntoBytes};
+use xen_abi::sysctl_processors as abi;
+use xen_abi::xen::XenctlBitmap;
 
 use super::Request;
-use crate::{bitmap, domains, processors, schedule};
+use crate::calls::domctl::held::HeldDomain;
+use crate::calls::domctl::scheduling;
+use crate::schedule::{pools, settings};
+use crate::{bitmap, domains};
 
-/// The pool that all processors and domains are in.
-const POOL: u32 = 0;
-
-/// `XEN_SYSCTL_sched_id`: the policy's parameters are weights, as the tools know them of credit2.
-pub fn scheduler(request: &mut Request) -> Refused<()> {
-    request.answer(&abi::SchedId {
-        sched_id: XEN_SCHEDULER_CREDIT2,
-    })
-}
-
-/// `XEN_SYSCTL_cpupool_op`.
+/// `XEN_SYSCTL_cpupool_op`. The caller holds the control plane's lock.
 pub fn pool(request: &mut Request) -> Refused<()> {
     let mut asked = request.part::<abi::CpupoolOp>()?;
     match SysctlCpupoolOp::from_number(asked.op).map_err(Refusal::from)? {
+        SysctlCpupoolOp::Create => {
+            create(&mut asked)?;
+            request.answer(&asked)
+        }
+        SysctlCpupoolOp::Destroy => pools::destroy(asked.cpupool_id),
         SysctlCpupoolOp::Info => {
             info(&mut asked)?;
             request.answer(&asked)
         }
-        SysctlCpupoolOp::Freeinfo => bitmap::write(&asked.cpumap, &[]),
-        SysctlCpupoolOp::Destroy if asked.cpupool_id == POOL => {
-            refuse(Errno::EBUSY, "the first pool stays")
-        }
-        SysctlCpupoolOp::Destroy => no_such_pool(),
-        SysctlCpupoolOp::Addcpu => add(&asked),
-        SysctlCpupoolOp::Rmcpu => remove(&asked),
+        SysctlCpupoolOp::Freeinfo => write(&asked.cpumap, &pools::free()),
+        SysctlCpupoolOp::Addcpu => pools::add(asked.cpupool_id, processor(asked.cpu)),
+        SysctlCpupoolOp::Rmcpu => pools::remove(asked.cpupool_id, processor(asked.cpu)),
         SysctlCpupoolOp::Movedomain => move_domain(request.caller, &asked),
     }
 }
 
+/// ENOENT: there is no such scheduler; EEXIST: the number is in use; ENOMEM.
+fn create(asked: &mut abi::CpupoolOp) -> Refused<()> {
+    let Some(policy) = scheduling::policy(asked.sched_id) else {
+        return refuse(Errno::ENOENT, "there is no such scheduler");
+    };
+    let wanted = asked.cpupool_id;
+    let wanted = (wanted != numbers::XEN_SYSCTL_CPUPOOL_PAR_ANY).then_some(wanted);
+    asked.cpupool_id = pools::create(wanted, policy)?;
+    Ok(())
+}
+
 /// The pool with the number asked for, or the next higher there is.
 fn info(asked: &mut abi::CpupoolOp) -> Refused<()> {
-    if asked.cpupool_id > POOL {
-        return no_such_pool();
-    }
-    let mut count = 0;
-    domains::for_each(|_| count += 1);
-    let mut bits = [0; MAX_CPUS.div_ceil(8)];
-    for index in processors::online().iter() {
-        if let Some(byte) = bits.get_mut(index / 8) {
-            *byte |= 1 << (index % 8);
-        }
-    }
-    asked.cpupool_id = POOL;
-    asked.sched_id = XEN_SCHEDULER_CREDIT2;
-    asked.n_dom = count;
-    bitmap::write(&asked.cpumap, &bits)
+    let info = pools::info(asked.cpupool_id)?;
+    asked.cpupool_id = info.id;
+    asked.sched_id = scheduling::number(info.policy);
+    asked.n_dom = info.domains;
+    write(&asked.cpumap, &info.cpus)
 }
 
-/// No processor is ever free to be added.
-fn add(asked: &abi::CpupoolOp) -> Refused<()> {
-    if asked.cpu != numbers::XEN_SYSCTL_CPUPOOL_PAR_ANY {
-        check_processor(asked.cpu)?;
-    }
-    refuse(Errno::ENODEV, "the processor is not free")
+fn write(map: &XenctlBitmap, set: &CpuSet) -> Refused<()> {
+    let bytes = set.words().map(u64::to_le_bytes);
+    bitmap::write(map, bytes.as_flattened())
 }
 
-fn remove(asked: &abi::CpupoolOp) -> Refused<()> {
-    if asked.cpupool_id != POOL {
-        return no_such_pool();
-    }
-    if asked.cpu != numbers::XEN_SYSCTL_CPUPOOL_PAR_ANY {
-        check_processor(asked.cpu)?;
-    }
-    refuse(
-        Errno::EBUSY,
-        "the only pool keeps its processors: no other can be made",
-    )
-}
-
-fn check_processor(index: u32) -> Refused<()> {
-    if processors::online().contains(index as usize) {
-        Ok(())
-    } else {
-        refuse(Errno::EINVAL, "there is no such processor")
-    }
+/// The processor that a request names; `None` for any.
+fn processor(number: u32) -> Option<CpuId> {
+    (number != numbers::XEN_SYSCTL_CPUPOOL_PAR_ANY).then_some(CpuId(number))
 }
 
 fn move_domain(caller: DomainId, asked: &abi::CpupoolOp) -> Refused<()> {
@@ -93,49 +68,9 @@ fn move_domain(caller: DomainId, asked: &abi::CpupoolOp) -> Refused<()> {
     if id == caller {
         return refuse(Errno::EPERM, "a domain does not move itself");
     }
-    if domains::find(id).is_none() {
+    let Some(domain) = domains::find(id) else {
         return refuse(Errno::ESRCH, "there is no such domain");
-    }
-    if asked.cpupool_id == POOL {
-        Ok(())
-    } else {
-        no_such_pool()
-    }
-}
-
-fn no_such_pool() -> Refused<()> {
-    refuse(Errno::ENOENT, "there is no such pool of processors")
-}
-
-/// `XEN_SYSCTL_scheduler_op`: the parameters of the pool's scheduler.
-pub fn parameters(request: &mut Request) -> Refused<()> {
-    let mut asked = request.part::<abi::SchedulerOp>()?;
-    let operation = SysctlSchedulerOp::from_number(asked.cmd).map_err(|_| {
-        Refusal::new(
-            Errno::EINVAL,
-            "parameters are set or asked for, nothing else",
-        )
-    })?;
-    if asked.cpupool_id != POOL {
-        return refuse(Errno::ESRCH, "there is no such pool of processors");
-    }
-    if asked.sched_id != XEN_SCHEDULER_CREDIT2 {
-        return refuse(Errno::EINVAL, "the pool has another scheduler");
-    }
-    let given = Credit2Schedule::read_from_prefix(asked.u.as_bytes());
-    let given = given.map_or(0, |(given, _)| given.ratelimit_us);
-    let limits = numbers::XEN_SYSCTL_SCHED_RATELIMIT_MIN..=numbers::XEN_SYSCTL_SCHED_RATELIMIT_MAX;
-    match operation {
-        SysctlSchedulerOp::Putinfo if given != 0 && !limits.contains(&given) => {
-            return refuse(Errno::EINVAL, "the limit is outside 100 us to 500 ms");
-        }
-        SysctlSchedulerOp::Putinfo => schedule::set_least_run(Nanos(u64::from(given) * 1000)),
-        SysctlSchedulerOp::Getinfo => {}
-    }
-    let answer = Credit2Schedule {
-        ratelimit_us: (schedule::least_run().0 / 1000) as u32,
     };
-    // It fits: the room is larger than any scheduler's parameters.
-    let _ = answer.write_to_prefix(asked.u.as_mut_bytes());
-    request.answer(&asked)
+    let _held = HeldDomain::new(&domain);
+    settings::move_domain(&domain, asked.cpupool_id)
 }

@@ -2,8 +2,8 @@
 
 use vocabulary::Nanos;
 
-use crate::fair::FairScheduler;
-use crate::{CpuId, Poke};
+use super::FairScheduler;
+use crate::{CpuId, CpuSet, Poke};
 
 /// How often a CPU gives a vCPU away merely so that all get their turn on a less loaded CPU.
 const ROTATION: Nanos = Nanos(50_000_000);
@@ -26,9 +26,9 @@ impl FairScheduler {
             }
             // All of the queue, not only its front: an idle CPU must find whatever it may run.
             let found = cpu.queue.iter().find(|(_, key)| {
-                self.vcpus
-                    .get(*key)
-                    .is_some_and(|vcpu| self.allowed(vcpu).contains(thief))
+                self.vcpus.get(*key).is_some_and(|vcpu| {
+                    self.allowed(vcpu).contains(thief) && !self.rules.is_warm(vcpu.stopped, now)
+                })
             });
             if let Some((_, key)) = found {
                 best = Some((cpu.load, key));
@@ -90,7 +90,7 @@ impl FairScheduler {
     }
 
     /// The least loaded CPU of a set, the first of equals after `after`, with its load.
-    fn least_loaded(&self, set: &crate::CpuSet, after: CpuId) -> Option<(u64, CpuId)> {
+    fn least_loaded(&self, set: &CpuSet, after: CpuId) -> Option<(u64, CpuId)> {
         let start = set.next_from(CpuId(after.0.saturating_add(1)))?;
         let distance = |cpu: CpuId| cpu.0.wrapping_sub(start.0);
         set.iter()

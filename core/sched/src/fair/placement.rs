@@ -2,9 +2,9 @@
 
 use vocabulary::Nanos;
 
-use crate::fair::FairScheduler;
-use crate::members::Vcpu;
-use crate::virtual_time::at_default_weight;
+use super::members::Vcpu;
+use super::virtual_time::at_default_weight;
+use super::FairScheduler;
 use crate::{CpuId, CpuSet, Poke};
 
 /// How much a vCPU that slept may come in before those that ran meanwhile.
@@ -20,8 +20,11 @@ impl FairScheduler {
         self.cpu(cpu).is_some_and(|cpu| cpu.current == Some(key))
     }
 
-    /// Puts a runnable vCPU that is nowhere into the best CPU's queue.
+    /// Puts a runnable vCPU that is nowhere into the best CPU's queue, or parks it.
     pub(crate) fn place(&mut self, key: u32, now: Nanos) -> Poke {
+        if self.is_spent(key, now) {
+            return self.park(key, now);
+        }
         let target = self.choose(self.vcpus.get(key)?)?;
         self.enqueue(key, target, now)
     }
@@ -57,12 +60,14 @@ impl FairScheduler {
     pub(crate) fn enqueue(&mut self, key: u32, target: CpuId, now: Nanos) -> Poke {
         self.count(target, now);
         let vcpu = self.vcpus.get(key)?;
+        let weight = vcpu.weight;
+        // Whatever it got ahead in one turn counts, however light it is.
+        let longest_lead = LONGEST_LEAD.max(weight.distance(self.rules.longest_run()));
         // The clock of a home that went away meanwhile is lost, and the lead with it.
         let lead = self
             .cpu(vcpu.home)
             .map_or(0, |home| vcpu.reached.since(home.clock))
-            .clamp(-LONGEST_LAG, LONGEST_LEAD);
-        let weight = vcpu.weight;
+            .clamp(-LONGEST_LAG, longest_lead);
         let clock = self.cpu(target)?.clock;
         let vcpu = self.vcpus.get_mut(key)?;
         vcpu.reached = clock.plus(lead);
@@ -80,12 +85,13 @@ impl FairScheduler {
         cpu.load += weight.load();
         self.queued.insert(target);
         self.idle.remove(target);
-        let cpu = self.cpu(target)?;
         let Some(current) = cpu.current.and_then(|current| self.vcpus.get(current)) else {
             return Some(target);
         };
         let preempts = current.reached.since(reached) > PREEMPTION;
-        let earliest = now.0.max(cpu.since.0.saturating_add(self.rate_limit.0));
+        cpu.preempted |= preempts;
+        let rate_limit = self.rules.tuning.rate_limit;
+        let earliest = now.0.max(cpu.since.0.saturating_add(rate_limit.0));
         let in_time = match cpu.until {
             Some(until) => !preempts || until.0 <= earliest,
             None => false,
@@ -93,15 +99,24 @@ impl FairScheduler {
         (!in_time).then_some(target)
     }
 
-    /// Takes a vCPU out of its queue, if it is in one.
+    /// Takes a vCPU out of its queue or from where it is parked, if it is there.
     pub(crate) fn dequeue(&mut self, key: u32) {
         let Some(vcpu) = self.vcpus.get(key) else {
             return;
         };
-        let (home, load) = (vcpu.home, vcpu.weight.load());
+        let (home, load, domain) = (vcpu.home, vcpu.weight.load(), vcpu.domain);
         let Some(place) = vcpu.place else {
             return;
         };
+        if vcpu.parked {
+            if let Some(domain) = self.domains.get_mut(domain) {
+                domain.parked.remove(place, &mut self.vcpus);
+            }
+            if let Some(vcpu) = self.vcpus.get_mut(key) {
+                vcpu.parked = false;
+            }
+            return;
+        }
         let Some(cpu) = self.cpus.get_mut(home.0 as usize).and_then(Option::as_mut) else {
             return;
         };
@@ -136,6 +151,9 @@ impl FairScheduler {
             let Some(vcpu) = self.vcpus.get(key) else {
                 continue;
             };
+            if vcpu.parked {
+                continue;
+            }
             let at = vcpu.on_cpu.or(vcpu.place.map(|_| vcpu.home));
             let poke = match at {
                 Some(cpu) if self.allowed(vcpu).contains(cpu) => None,
@@ -146,18 +164,5 @@ impl FairScheduler {
             pokes.extend(poke);
         }
         pokes
-    }
-
-    /// Where the current vCPU yielded: moves it behind the queue's first.
-    pub(crate) fn let_pass(&mut self, cpu: CpuId) {
-        let Some(state) = self.cpu(cpu).filter(|cpu| cpu.yielded) else {
-            return;
-        };
-        let (first, current) = (state.queue.first(), state.current);
-        if let (Some((first, _)), Some(vcpu)) =
-            (first, current.and_then(|key| self.vcpus.get_mut(key)))
-        {
-            vcpu.reached = vcpu.reached.max(first.plus(PREEMPTION));
-        }
     }
 }

@@ -1,0 +1,356 @@
+//! The deadline scheduler's side of the contract ([`Scheduler`]).
+
+use vocabulary::{refuse, Errno, Nanos, Refused};
+
+use super::members::{Cpu, Domain, Vcpu};
+use super::{DeadlineScheduler, LATENESS};
+use crate::policy::{no_cpu, no_such_domain, no_such_vcpu};
+use crate::{
+    CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Server, VcpuKey,
+    VcpuParameters, MAX_CPUS,
+};
+
+impl Scheduler for DeadlineScheduler {
+    fn policy(&self) -> Policy {
+        Policy::Rtds
+    }
+
+    fn cpu_online(&mut self, cpu: CpuId, now: Nanos) -> Refused<CpuSet> {
+        if cpu.0 >= MAX_CPUS {
+            return refuse(Errno::EINVAL, "the CPU's number is too large");
+        }
+        if self.online.contains(cpu) {
+            return refuse(Errno::EEXIST, "the CPU is in use already");
+        }
+        let index = cpu.0 as usize;
+        let more = (index + 1).saturating_sub(self.cpus.len());
+        if self.cpus.try_reserve(more).is_err() {
+            return refuse(Errno::ENOMEM, "no memory for a CPU");
+        }
+        if self.cpus.len() <= index {
+            self.cpus.resize(index + 1, None);
+        }
+        if let Some(slot) = self.cpus.get_mut(index) {
+            *slot = Some(Cpu {
+                current: None,
+                counted: now,
+                timer: None,
+            });
+        }
+        self.online.insert(cpu);
+        self.idle.insert(cpu);
+        Ok(self.resettle(now))
+    }
+
+    fn cpu_offline(&mut self, cpu: CpuId, now: Nanos) -> Refused<CpuSet> {
+        if !self.online.contains(cpu) {
+            return refuse(Errno::ENODEV, "the CPU is not in use");
+        }
+        if self.online.len() == 1 && self.count != 0 {
+            return refuse(Errno::EBUSY, "the last CPU stays while there are vCPUs");
+        }
+        self.charge(cpu, now);
+        for set in [
+            &mut self.online,
+            &mut self.idle,
+            &mut self.told,
+            &mut self.untimed,
+        ] {
+            set.remove(cpu);
+        }
+        if let Some(slot) = self.cpus.get_mut(cpu.0 as usize) {
+            *slot = None;
+        }
+        self.keeper = self.keeper.filter(|keeper| *keeper != cpu);
+        let mut pokes = self.offer(now);
+        pokes.extend(self.arm(cpu));
+        Ok(pokes)
+    }
+
+    fn domain_join(&mut self, domain: DomainKey, _now: Nanos) -> Refused<()> {
+        let index = domain.0 as usize;
+        let more = (index + 1).saturating_sub(self.domains.len());
+        if self.domain(domain.0).is_some() {
+            return refuse(Errno::EEXIST, "the domain is here already");
+        }
+        if self.domains.try_reserve(more).is_err() {
+            return refuse(Errno::ENOMEM, "no memory for another domain");
+        }
+        if self.domains.len() <= index {
+            self.domains.resize(index + 1, None);
+        }
+        if let Some(slot) = self.domains.get_mut(index) {
+            *slot = Some(Domain {
+                server: Server::default(),
+                is_reserved: false,
+                members: 0,
+            });
+        }
+        Ok(())
+    }
+
+    fn domain_leave(&mut self, domain: DomainKey) -> Refused<()> {
+        match self.domain(domain.0) {
+            None => return no_such_domain(),
+            Some(found) if found.members != 0 => {
+                return refuse(Errno::EBUSY, "the domain has vCPUs here");
+            }
+            Some(_) => {}
+        }
+        if let Some(slot) = self.domains.get_mut(domain.0 as usize) {
+            *slot = None;
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, vcpu: VcpuKey, parameters: &VcpuParameters, now: Nanos) -> Refused<()> {
+        if parameters.hard_affinity.is_empty() {
+            return no_cpu();
+        }
+        if self.vcpus.get(vcpu.0).is_some() {
+            return refuse(Errno::EEXIST, "the vCPU is here already");
+        }
+        let Some(domain) = self.domain(parameters.domain.0).copied() else {
+            return no_such_domain();
+        };
+        let index = vcpu.0 as usize;
+        let more = (index + 1).saturating_sub(self.vcpus.0.len());
+        let room = (self.count + 1).next_power_of_two().max(16);
+        let has_room = self.vcpus.0.try_reserve(more).is_ok()
+            && self.ready.reserve(room)
+            && self.events.reserve(room);
+        if !has_room {
+            return refuse(Errno::ENOMEM, "no memory for another vCPU");
+        }
+        if self.vcpus.0.len() <= index {
+            self.vcpus.0.resize_with(index + 1, || None);
+        }
+        if let Some(slot) = self.vcpus.0.get_mut(index) {
+            *slot = Some(Vcpu {
+                domain: parameters.domain.0,
+                server: domain.server,
+                is_reserved: domain.is_reserved,
+                hard: parameters.hard_affinity,
+                soft: parameters.soft_affinity,
+                runnable: false,
+                on_cpu: None,
+                home: parameters.first_cpu,
+                left: 0,
+                deadline: now,
+                round: 0,
+                ready: None,
+                event: None,
+            });
+        }
+        self.count += 1;
+        if let Some(domain) = self.domain_mut(parameters.domain.0) {
+            domain.members += 1;
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, vcpu: VcpuKey, _now: Nanos) -> Refused<Poke> {
+        let domain = match self.vcpus.get(vcpu.0) {
+            None => return no_such_vcpu(),
+            Some(member) if member.on_cpu.is_some() => {
+                return refuse(Errno::EBUSY, "the vCPU is on a CPU");
+            }
+            Some(member) => member.domain,
+        };
+        self.leave(vcpu.0);
+        if let Some(slot) = self.vcpus.0.get_mut(vcpu.0 as usize) {
+            *slot = None;
+        }
+        self.count = self.count.saturating_sub(1);
+        if let Some(domain) = self.domain_mut(domain) {
+            domain.members = domain.members.saturating_sub(1);
+        }
+        Ok(None)
+    }
+
+    fn wake(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke {
+        let member = self.vcpus.get_mut(vcpu.0)?;
+        if member.runnable {
+            return None;
+        }
+        member.runnable = true;
+        // One that some CPU still holds goes on there, or joins when its registers are saved.
+        if member.on_cpu.is_some() {
+            return None;
+        }
+        member.wake(now);
+        self.join(vcpu.0, now)
+    }
+
+    fn sleep(&mut self, vcpu: VcpuKey, _now: Nanos) -> Poke {
+        let member = self.vcpus.get_mut(vcpu.0)?;
+        member.runnable = false;
+        let on_cpu = member.on_cpu;
+        self.leave(vcpu.0);
+        on_cpu.filter(|cpu| self.runs_on(vcpu.0, *cpu))
+    }
+
+    fn yield_now(&mut self, _vcpu: VcpuKey, _now: Nanos) -> Poke {
+        None
+    }
+
+    fn schedule(&mut self, cpu: CpuId, now: Nanos) -> Decision {
+        if !self.online.contains(cpu) {
+            return Decision::IDLE;
+        }
+        self.decide(cpu, now)
+    }
+
+    fn context_saved(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke {
+        let on_cpu = self.vcpus.get(vcpu.0)?.on_cpu?;
+        if self.runs_on(vcpu.0, on_cpu) {
+            return None;
+        }
+        let member = self.vcpus.get_mut(vcpu.0)?;
+        member.on_cpu = None;
+        if !member.runnable {
+            return None;
+        }
+        self.join(vcpu.0, now)
+    }
+
+    fn set_affinity(
+        &mut self,
+        vcpu: VcpuKey,
+        hard: CpuSet,
+        soft: CpuSet,
+        now: Nanos,
+    ) -> Refused<CpuSet> {
+        if hard.is_empty() {
+            return no_cpu();
+        }
+        let Some(member) = self.vcpus.get_mut(vcpu.0) else {
+            return no_such_vcpu();
+        };
+        member.hard = hard;
+        member.soft = soft;
+        Ok(self.review(vcpu.0, now).into_iter().collect())
+    }
+
+    fn running_on(&self, vcpu: VcpuKey) -> Option<CpuId> {
+        self.vcpus.get(vcpu.0)?.on_cpu
+    }
+
+    fn is_withheld(&self, vcpu: VcpuKey, now: Nanos) -> bool {
+        let vcpu = self.vcpus.get(vcpu.0);
+        vcpu.is_some_and(|vcpu| vcpu.is_spent() && now.0 < vcpu.deadline.0.saturating_add(LATENESS))
+    }
+
+    fn domain_parameters(&self, domain: DomainKey) -> Refused<Parameters> {
+        match self.domain(domain.0) {
+            Some(domain) => Ok(Parameters::Server(domain.server)),
+            None => no_such_domain(),
+        }
+    }
+
+    fn set_domain_parameters(
+        &mut self,
+        domain: DomainKey,
+        parameters: &Parameters,
+        now: Nanos,
+    ) -> Refused<CpuSet> {
+        let server = checked(parameters)?;
+        let Some(found) = self.domain_mut(domain.0) else {
+            return no_such_domain();
+        };
+        found.server = server;
+        found.is_reserved = true;
+        let mut pokes = CpuSet::EMPTY;
+        for key in 0..self.vcpus.0.len() as u32 {
+            if self
+                .vcpus
+                .get(key)
+                .is_some_and(|vcpu| vcpu.domain == domain.0)
+            {
+                pokes = pokes.or(&self.reserve_time(key, server, now));
+            }
+        }
+        Ok(pokes)
+    }
+
+    fn vcpu_parameters(&self, vcpu: VcpuKey) -> Refused<Parameters> {
+        match self.vcpus.get(vcpu.0) {
+            Some(vcpu) => Ok(Parameters::Server(vcpu.server)),
+            None => no_such_vcpu(),
+        }
+    }
+
+    fn set_vcpu_parameters(
+        &mut self,
+        vcpu: VcpuKey,
+        parameters: &Parameters,
+        now: Nanos,
+    ) -> Refused<CpuSet> {
+        let server = checked(parameters)?;
+        if self.vcpus.get(vcpu.0).is_none() {
+            return no_such_vcpu();
+        }
+        Ok(self.reserve_time(vcpu.0, server, now))
+    }
+}
+
+fn checked(parameters: &Parameters) -> Refused<Server> {
+    let Parameters::Server(server) = parameters else {
+        return refuse(Errno::EINVAL, "the parameters are another policy's");
+    };
+    server.check()?;
+    Ok(*server)
+}
+
+impl DeadlineScheduler {
+    /// Gives a vCPU another reservation; a period of it begins. Answers the CPUs to poke.
+    fn reserve_time(&mut self, key: u32, server: Server, now: Nanos) -> CpuSet {
+        let mut pokes = CpuSet::EMPTY;
+        let running = self.vcpus.get(key).and_then(|vcpu| vcpu.on_cpu);
+        let running = running.filter(|cpu| self.runs_on(key, *cpu));
+        if let Some(cpu) = running {
+            self.charge(cpu, now);
+        }
+        let Some(vcpu) = self.vcpus.get_mut(key) else {
+            return pokes;
+        };
+        vcpu.server = server;
+        vcpu.is_reserved = true;
+        vcpu.begin_period(now);
+        let (waits, home, urgency) = (vcpu.event.is_some(), vcpu.home, vcpu.urgency());
+        pokes.extend(running);
+        if waits {
+            self.reorder(key, urgency, false);
+            pokes.extend(self.tell(key, now));
+            pokes.extend(self.arm(home));
+        }
+        pokes
+    }
+
+    /// After its affinity or the CPUs changed: finds a CPU for a vCPU that waits, or has the one look that runs it
+    /// where it should not be.
+    fn review(&mut self, key: u32, now: Nanos) -> Poke {
+        let vcpu = self.vcpus.get(key)?;
+        if let Some(cpu) = vcpu.on_cpu {
+            let may_stay = self.allowed(vcpu).contains(cpu);
+            return (self.runs_on(key, cpu) && !may_stay).then_some(cpu);
+        }
+        vcpu.ready?;
+        self.tell(key, now)
+    }
+
+    /// After a CPU came online. Not a hot path.
+    fn resettle(&mut self, now: Nanos) -> CpuSet {
+        let mut pokes = CpuSet::EMPTY;
+        for key in 0..self.vcpus.0.len() as u32 {
+            let waits =
+                |vcpu: &&Vcpu| vcpu.runnable && vcpu.on_cpu.is_none() && vcpu.event.is_none();
+            if self.vcpus.get(key).filter(waits).is_some() {
+                pokes.extend(self.join(key, now));
+            } else {
+                pokes.extend(self.review(key, now));
+            }
+        }
+        pokes
+    }
+}

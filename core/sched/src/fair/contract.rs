@@ -1,0 +1,366 @@
+//! The fair scheduler's side of the contract ([`Scheduler`]).
+
+use vocabulary::{refuse, Errno, Nanos, Refused};
+
+use super::caps::Budget;
+use super::members::{Cpu, Domain, Vcpu};
+use super::virtual_time::{VirtualTime, Weight};
+use super::FairScheduler;
+use crate::policy::{no_cpu, no_such_domain, no_such_vcpu};
+use crate::{
+    CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Share, Tuning,
+    VcpuKey, VcpuParameters, MAX_CPUS,
+};
+
+impl Scheduler for FairScheduler {
+    fn policy(&self) -> Policy {
+        self.rules.policy
+    }
+
+    fn cpu_online(&mut self, cpu: CpuId, now: Nanos) -> Refused<CpuSet> {
+        if cpu.0 >= MAX_CPUS {
+            return refuse(Errno::EINVAL, "the CPU's number is too large");
+        }
+        let index = cpu.0 as usize;
+        let more = (index + 1).saturating_sub(self.cpus.len());
+        let mut new = Cpu::new(now);
+        let has_room = self.cpus.try_reserve(more).is_ok()
+            && new.queue.reserve(self.room)
+            && new.duties.reserve(self.domain_room);
+        if !has_room {
+            return refuse(Errno::ENOMEM, "no memory for a CPU's queue");
+        }
+        if self.cpus.len() <= index {
+            self.cpus.resize_with(index + 1, || None);
+        }
+        match self.cpus.get_mut(index) {
+            Some(slot) if slot.is_none() => *slot = Some(new),
+            _ => return refuse(Errno::EEXIST, "the CPU is in use already"),
+        }
+        self.online.insert(cpu);
+        self.idle.insert(cpu);
+        Ok(self.resettle(now))
+    }
+
+    fn cpu_offline(&mut self, cpu: CpuId, now: Nanos) -> Refused<CpuSet> {
+        if !self.online.contains(cpu) {
+            return refuse(Errno::ENODEV, "the CPU is not in use");
+        }
+        if self.online.len() == 1 && self.count != 0 {
+            return refuse(Errno::EBUSY, "the last CPU stays while there are vCPUs");
+        }
+        self.count(cpu, now);
+        self.stop(cpu, now);
+        self.online.remove(cpu);
+        self.idle.remove(cpu);
+        let mut pokes = CpuSet::EMPTY;
+        pokes.extend(self.hand_duties_on(cpu, now));
+        while let Some((_, key)) = self.cpu(cpu).and_then(|cpu| cpu.queue.first()) {
+            self.dequeue(key);
+            pokes.extend(self.place(key, now));
+        }
+        if let Some(slot) = self.cpus.get_mut(cpu.0 as usize) {
+            *slot = None;
+        }
+        Ok(pokes)
+    }
+
+    fn domain_join(&mut self, domain: DomainKey, now: Nanos) -> Refused<()> {
+        let index = domain.0 as usize;
+        let more = (index + 1).saturating_sub(self.domains.0.len());
+        if self.domains.get(domain.0).is_some() {
+            return refuse(Errno::EEXIST, "the domain is here already");
+        }
+        if self.domains.0.try_reserve(more).is_err() || !self.reserve_duties(index + 1) {
+            return refuse(Errno::ENOMEM, "no memory for another domain");
+        }
+        if self.domains.0.len() <= index {
+            self.domains.0.resize_with(index + 1, || None);
+        }
+        if let Some(slot) = self.domains.0.get_mut(index) {
+            *slot = Some(Domain {
+                share: Share::default(),
+                budget: Budget::new(0, now),
+                members: 0,
+                running: 0,
+                parked: indexed_heap::IndexedHeap::new(),
+                keeper: None,
+                place: None,
+            });
+        }
+        Ok(())
+    }
+
+    fn domain_leave(&mut self, domain: DomainKey) -> Refused<()> {
+        match self.domains.get(domain.0) {
+            None => return no_such_domain(),
+            Some(found) if found.members != 0 => {
+                return refuse(Errno::EBUSY, "the domain has vCPUs here");
+            }
+            Some(_) => {}
+        }
+        self.drop_duty(domain.0);
+        if let Some(slot) = self.domains.0.get_mut(domain.0 as usize) {
+            *slot = None;
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, vcpu: VcpuKey, parameters: &VcpuParameters, now: Nanos) -> Refused<()> {
+        if parameters.hard_affinity.is_empty() {
+            return no_cpu();
+        }
+        let clock = self
+            .cpu(parameters.first_cpu)
+            .map_or(VirtualTime::START, |cpu| cpu.clock);
+        let index = vcpu.0 as usize;
+        if self.vcpus.get(vcpu.0).is_some() {
+            return refuse(Errno::EEXIST, "the vCPU is here already");
+        }
+        let Some(domain) = self.domains.get_mut(parameters.domain.0) else {
+            return no_such_domain();
+        };
+        let members = domain.members as usize;
+        let weight = domain.share.weight;
+        let more = (index + 1).saturating_sub(self.vcpus.0.len());
+        let has_room = domain.parked.reserve(members + 1) && self.vcpus.0.try_reserve(more).is_ok();
+        if !has_room || !self.reserve(self.count + 1) {
+            return refuse(Errno::ENOMEM, "no memory for another vCPU");
+        }
+        if self.vcpus.0.len() <= index {
+            self.vcpus.0.resize_with(index + 1, || None);
+        }
+        if let Some(slot) = self.vcpus.0.get_mut(index) {
+            *slot = Some(Vcpu {
+                domain: parameters.domain.0,
+                weight: Weight::new(weight),
+                hard: parameters.hard_affinity,
+                soft: parameters.soft_affinity,
+                runnable: false,
+                on_cpu: None,
+                home: parameters.first_cpu,
+                place: None,
+                parked: false,
+                reached: clock,
+                arrived: now,
+                stopped: Nanos(0),
+            });
+        }
+        self.count += 1;
+        if let Some(domain) = self.domains.get_mut(parameters.domain.0) {
+            domain.members += 1;
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, vcpu: VcpuKey, _now: Nanos) -> Refused<Poke> {
+        let domain = match self.vcpus.get(vcpu.0) {
+            None => return no_such_vcpu(),
+            Some(member) if member.on_cpu.is_some() => {
+                return refuse(Errno::EBUSY, "the vCPU is on a CPU");
+            }
+            Some(member) => member.domain,
+        };
+        self.dequeue(vcpu.0);
+        if let Some(slot) = self.vcpus.0.get_mut(vcpu.0 as usize) {
+            *slot = None;
+        }
+        self.count = self.count.saturating_sub(1);
+        if let Some(domain) = self.domains.get_mut(domain) {
+            domain.members = domain.members.saturating_sub(1);
+        }
+        Ok(None)
+    }
+
+    fn wake(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke {
+        let member = self.vcpus.get_mut(vcpu.0)?;
+        if member.runnable {
+            return None;
+        }
+        member.runnable = true;
+        // One that some CPU still holds goes on there, or is placed when its registers are saved.
+        if member.on_cpu.is_some() {
+            return None;
+        }
+        self.place(vcpu.0, now)
+    }
+
+    fn sleep(&mut self, vcpu: VcpuKey, _now: Nanos) -> Poke {
+        let member = self.vcpus.get_mut(vcpu.0)?;
+        member.runnable = false;
+        let on_cpu = member.on_cpu;
+        self.dequeue(vcpu.0);
+        on_cpu.filter(|cpu| self.runs_on(vcpu.0, *cpu))
+    }
+
+    fn yield_now(&mut self, vcpu: VcpuKey, _now: Nanos) -> Poke {
+        let on_cpu = self.vcpus.get(vcpu.0)?.on_cpu?;
+        if !self.runs_on(vcpu.0, on_cpu) {
+            return None;
+        }
+        let cpu = self.cpu_mut(on_cpu)?;
+        if cpu.queue.is_empty() {
+            return None;
+        }
+        cpu.yielded = true;
+        Some(on_cpu)
+    }
+
+    fn schedule(&mut self, cpu: CpuId, now: Nanos) -> Decision {
+        if !self.online.contains(cpu) {
+            return Decision::IDLE;
+        }
+        self.count(cpu, now);
+        let pokes = self.serve_duties(cpu, now);
+        if self.keeps(cpu, now) {
+            return self.decide(cpu, None, pokes, now);
+        }
+        let stopped = self.stop(cpu, now).and_then(|key| {
+            let is_spent = self.is_spent(key, now);
+            let vcpu = self.vcpus.get(key)?;
+            let comes_back = vcpu.runnable && self.allowed(vcpu).contains(cpu);
+            let (reached, domain) = (vcpu.reached, vcpu.domain);
+            if is_spent {
+                // It is parked when its registers are saved; the timer is set now.
+                self.take_duty(cpu, domain, now);
+            }
+            (comes_back && !is_spent).then_some(reached)
+        });
+        if let Some(key) = self.take_next(cpu, now) {
+            self.start(cpu, key, now);
+        } else {
+            self.idle.insert(cpu);
+        }
+        self.decide(cpu, stopped, pokes, now)
+    }
+
+    fn context_saved(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke {
+        let on_cpu = self.vcpus.get(vcpu.0)?.on_cpu?;
+        if self.runs_on(vcpu.0, on_cpu) {
+            return None;
+        }
+        let member = self.vcpus.get_mut(vcpu.0)?;
+        member.on_cpu = None;
+        if !member.runnable {
+            return None;
+        }
+        let poke = self.place(vcpu.0, now);
+        // Only now is whoever just ran in the queue, and may it be this one's turn to move.
+        poke.or_else(|| self.hand_over(on_cpu, now))
+    }
+
+    fn set_affinity(
+        &mut self,
+        vcpu: VcpuKey,
+        hard: CpuSet,
+        soft: CpuSet,
+        now: Nanos,
+    ) -> Refused<CpuSet> {
+        if hard.is_empty() {
+            return no_cpu();
+        }
+        let Some(member) = self.vcpus.get_mut(vcpu.0) else {
+            return no_such_vcpu();
+        };
+        member.hard = hard;
+        member.soft = soft;
+        Ok(self.review(vcpu.0, now).into_iter().collect())
+    }
+
+    fn running_on(&self, vcpu: VcpuKey) -> Option<CpuId> {
+        self.vcpus.get(vcpu.0)?.on_cpu
+    }
+
+    fn is_withheld(&self, vcpu: VcpuKey, now: Nanos) -> bool {
+        self.is_spent(vcpu.0, now)
+    }
+
+    fn domain_parameters(&self, domain: DomainKey) -> Refused<Parameters> {
+        match self.domains.get(domain.0) {
+            Some(domain) => Ok(Parameters::Share(domain.share)),
+            None => no_such_domain(),
+        }
+    }
+
+    fn set_domain_parameters(
+        &mut self,
+        domain: DomainKey,
+        parameters: &Parameters,
+        now: Nanos,
+    ) -> Refused<CpuSet> {
+        let Parameters::Share(share) = parameters else {
+            return refuse(Errno::EINVAL, "the parameters are another policy's");
+        };
+        share.check()?;
+        let Some(found) = self.domains.get_mut(domain.0) else {
+            return no_such_domain();
+        };
+        let before = core::mem::replace(&mut found.share, *share);
+        if before.weight != share.weight {
+            self.set_weights(domain, share.weight, now);
+        }
+        if before.cap == share.cap {
+            return Ok(CpuSet::EMPTY);
+        }
+        Ok(self.set_cap(domain, share.cap, now))
+    }
+
+    fn tuning(&self) -> Refused<Tuning> {
+        Ok(self.rules.tuning)
+    }
+
+    fn tune(&mut self, tuning: &Tuning) -> Refused<()> {
+        if self.rules.policy == Policy::Credit {
+            tuning.check_all()?;
+            self.rules.tuning = *tuning;
+        } else {
+            tuning.check_rate_limit()?;
+            self.rules.tuning.rate_limit = tuning.rate_limit;
+        }
+        Ok(())
+    }
+}
+
+impl FairScheduler {
+    /// Gives all vCPUs of a domain another weight.
+    fn set_weights(&mut self, domain: DomainKey, weight: u16, now: Nanos) {
+        for key in 0..self.vcpus.0.len() as u32 {
+            let Some(member) = self.vcpus.get(key).filter(|vcpu| vcpu.domain == domain.0) else {
+                continue;
+            };
+            let is_queued = member.place.is_some() && !member.parked;
+            let (old, home) = (member.weight.load(), member.home);
+            let running = member.on_cpu.filter(|cpu| self.runs_on(key, *cpu));
+            if let Some(cpu) = running {
+                self.count(cpu, now);
+            }
+            let at = running.or(is_queued.then_some(home));
+            if let Some(cpu) = at.and_then(|cpu| self.cpu_mut(cpu)) {
+                cpu.load = cpu.load.saturating_sub(old) + u64::from(weight);
+            }
+            if let Some(member) = self.vcpus.get_mut(key) {
+                member.weight = Weight::new(weight);
+            }
+        }
+    }
+
+    /// Gives a domain another cap, with a full budget. Answers the CPUs to poke.
+    fn set_cap(&mut self, domain: DomainKey, cap: u16, now: Nanos) -> CpuSet {
+        let mut pokes = CpuSet::EMPTY;
+        for cpu in self.online.iter().collect::<CpuSet>().iter() {
+            let current = self.cpu(cpu).and_then(|cpu| cpu.current);
+            let runs = current
+                .and_then(|key| self.vcpus.get(key))
+                .is_some_and(|vcpu| vcpu.domain == domain.0);
+            if runs {
+                // What ran before has been paid for; from now on a timer is needed, or none any more.
+                self.count(cpu, now);
+                pokes.insert(cpu);
+            }
+        }
+        if let Some(found) = self.domains.get_mut(domain.0) {
+            found.budget = Budget::new(cap, now);
+        }
+        pokes.or(&self.unpark(domain.0, now))
+    }
+}

@@ -1,0 +1,148 @@
+//! What the fair scheduler keeps of each vCPU, each domain and each physical CPU.
+
+use alloc::vec::Vec;
+
+use indexed_heap::{IndexedHeap, Places};
+use vocabulary::Nanos;
+
+use super::caps::Budget;
+use super::virtual_time::{VirtualTime, Weight};
+use crate::{CpuId, CpuSet, Share};
+
+/// A vCPU. It is in at most one of these: some CPU's queue or its domain's parking place (`place`), some CPU's
+/// hands (`on_cpu`).
+#[derive(Debug)]
+pub(crate) struct Vcpu {
+    pub domain: u32,
+    pub weight: Weight,
+    pub hard: CpuSet,
+    pub soft: CpuSet,
+    pub runnable: bool,
+    /// The CPU that runs it or still holds its registers.
+    pub on_cpu: Option<CpuId>,
+    /// The CPU whose queue it is in, or was on last, and by whose clock `reached` counts.
+    pub home: CpuId,
+    /// Its place in its home's queue, or where it is parked in its domain's.
+    pub place: Option<u32>,
+    /// It waits for its domain's cap to let it run.
+    pub parked: bool,
+    /// How far it has come on its home's virtual clock.
+    pub reached: VirtualTime,
+    /// When it came to its home.
+    pub arrived: Nanos,
+    /// When it last stopped running.
+    pub stopped: Nanos,
+}
+
+/// The vCPUs by key; `None` where there is none.
+#[derive(Debug)]
+pub(crate) struct Vcpus(pub Vec<Option<Vcpu>>);
+
+impl Vcpus {
+    pub fn get(&self, key: u32) -> Option<&Vcpu> {
+        self.0.get(key as usize)?.as_ref()
+    }
+
+    pub fn get_mut(&mut self, key: u32) -> Option<&mut Vcpu> {
+        self.0.get_mut(key as usize)?.as_mut()
+    }
+}
+
+impl Places for Vcpus {
+    fn set_place(&mut self, id: u32, place: Option<u32>) {
+        if let Some(vcpu) = self.get_mut(id) {
+            vcpu.place = place;
+        }
+    }
+}
+
+/// A domain.
+#[derive(Debug)]
+pub(crate) struct Domain {
+    pub share: Share,
+    /// What its cap leaves it.
+    pub budget: Budget,
+    /// How many vCPUs it has here.
+    pub members: u32,
+    /// How many of them run.
+    pub running: u32,
+    /// Its runnable vCPUs that the cap keeps from running, longest first.
+    pub parked: IndexedHeap<Nanos>,
+    /// The CPU that lets them go on when the budget is filled again.
+    pub keeper: Option<CpuId>,
+    /// Its place among its keeper's duties.
+    pub place: Option<u32>,
+}
+
+/// The domains by key; `None` where there is none.
+#[derive(Debug)]
+pub(crate) struct Domains(pub Vec<Option<Domain>>);
+
+impl Domains {
+    pub fn get(&self, key: u32) -> Option<&Domain> {
+        self.0.get(key as usize)?.as_ref()
+    }
+
+    pub fn get_mut(&mut self, key: u32) -> Option<&mut Domain> {
+        self.0.get_mut(key as usize)?.as_mut()
+    }
+}
+
+impl Places for Domains {
+    fn set_place(&mut self, id: u32, place: Option<u32>) {
+        if let Some(domain) = self.get_mut(id) {
+            domain.place = place;
+        }
+    }
+}
+
+/// A physical CPU.
+#[derive(Debug)]
+pub(crate) struct Cpu {
+    /// What it runs.
+    pub current: Option<u32>,
+    /// Since when, without interruption.
+    pub since: Nanos,
+    /// When the current vCPU's turn began: it has as many as it needs, one after the other.
+    pub turn: Nanos,
+    /// Up to when the current vCPU's time has been counted.
+    pub counted: Nanos,
+    /// Runnable vCPUs that wait here, by how far they have come.
+    pub queue: IndexedHeap<VirtualTime>,
+    /// The least that any vCPU here has come to; never goes back.
+    pub clock: VirtualTime,
+    /// The sum of weights of the current vCPU, if runnable when last looked at, and those in the queue.
+    pub load: u64,
+    /// When it will look at the latest because others wait here.
+    pub until: Option<Nanos>,
+    /// When it will call `schedule` at the latest, for whatever reason.
+    pub timer: Option<Nanos>,
+    /// The current vCPU asked to let others go first.
+    pub yielded: bool,
+    /// One came that need not wait for the end of the turn.
+    pub preempted: bool,
+    /// When a vCPU may be moved away again merely so that all get their turn alone.
+    pub next_rotation: Nanos,
+    /// Domains whose parked vCPUs it lets go on, by when.
+    pub duties: IndexedHeap<Nanos>,
+}
+
+impl Cpu {
+    pub const fn new(now: Nanos) -> Self {
+        Self {
+            current: None,
+            since: now,
+            turn: now,
+            counted: now,
+            queue: IndexedHeap::new(),
+            clock: VirtualTime::START,
+            load: 0,
+            until: None,
+            timer: None,
+            yielded: false,
+            preempted: false,
+            next_rotation: now,
+            duties: IndexedHeap::new(),
+        }
+    }
+}

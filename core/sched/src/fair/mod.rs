@@ -1,0 +1,270 @@
+//! The fair scheduler: weighted virtual time on every CPU, and vCPUs moved so that the CPUs' loads match.
+//!
+//! Each CPU has a queue ordered by virtual time: processor time divided by weight. It runs whoever has come
+//! least far, so that those who share a CPU share it by weight. A vCPU that moves takes its lead or lag along,
+//! bounded, and so does one that slept. Between CPUs, an idle CPU takes work at once, a loaded one hands work
+//! to a less loaded one, and where loads cannot match (three vCPUs on two CPUs) vCPUs take turns at moving.
+//!
+//! Time is counted to the nanosecond whenever a CPU looks, never sampled: a vCPU that sleeps just before a timer
+//! comes has paid for what it ran like any other.
+//!
+//! Where no more vCPUs are runnable than CPUs, all of this comes down to a few comparisons: wake on the old
+//! CPU because it is idle, run because the queue is empty, and no timer.
+//!
+//! Two policies are made of it, which differ in when a turn ends (`rules.rs`): `credit2` by how far a vCPU got
+//! ahead, `credit` by a set length.
+
+mod balance;
+mod caps;
+mod contract;
+mod members;
+mod placement;
+mod rules;
+mod virtual_time;
+
+use alloc::vec::Vec;
+
+use vocabulary::Nanos;
+
+use self::members::{Cpu, Domains, Vcpu, Vcpus};
+use self::rules::Rules;
+use self::virtual_time::VirtualTime;
+use crate::{CpuId, CpuSet, Decision, Policy, Tuning, VcpuKey};
+
+/// The policies `credit2` and `credit`.
+#[derive(Debug)]
+pub struct FairScheduler {
+    pub(crate) vcpus: Vcpus,
+    pub(crate) domains: Domains,
+    pub(crate) cpus: Vec<Option<Cpu>>,
+    online: CpuSet,
+    /// Online CPUs that run nothing and have nothing queued.
+    idle: CpuSet,
+    /// CPUs whose queue is not empty.
+    queued: CpuSet,
+    /// How many vCPUs there are.
+    count: usize,
+    /// For how many vCPUs every online CPU's queue has room.
+    room: usize,
+    /// For how many domains every online CPU has room among its duties.
+    domain_room: usize,
+    rules: Rules,
+}
+
+impl FairScheduler {
+    /// A scheduler without CPUs and vCPUs, of policy `credit2`.
+    pub const fn credit2() -> Self {
+        Self::new(Policy::Credit2)
+    }
+
+    /// A scheduler without CPUs and vCPUs, of policy `credit`.
+    pub const fn credit() -> Self {
+        Self::new(Policy::Credit)
+    }
+
+    const fn new(policy: Policy) -> Self {
+        Self {
+            vcpus: Vcpus(Vec::new()),
+            domains: Domains(Vec::new()),
+            cpus: Vec::new(),
+            online: CpuSet::EMPTY,
+            idle: CpuSet::EMPTY,
+            queued: CpuSet::EMPTY,
+            count: 0,
+            room: 0,
+            domain_room: 0,
+            rules: Rules {
+                policy,
+                tuning: Tuning::DEFAULT,
+            },
+        }
+    }
+
+    fn cpu(&self, cpu: CpuId) -> Option<&Cpu> {
+        self.cpus.get(cpu.0 as usize)?.as_ref()
+    }
+
+    fn cpu_mut(&mut self, cpu: CpuId) -> Option<&mut Cpu> {
+        self.cpus.get_mut(cpu.0 as usize)?.as_mut()
+    }
+
+    /// Where a vCPU may run now: its hard affinity, or anywhere while none of that is online.
+    fn allowed(&self, vcpu: &Vcpu) -> CpuSet {
+        vcpu.hard.within(&self.online)
+    }
+
+    /// Counts the current vCPU's time up to `now`, and moves the CPU's clock.
+    fn count(&mut self, cpu_id: CpuId, now: Nanos) {
+        let Some(cpu) = self
+            .cpus
+            .get_mut(cpu_id.0 as usize)
+            .and_then(Option::as_mut)
+        else {
+            return;
+        };
+        let Some(vcpu) = cpu.current.and_then(|key| self.vcpus.get_mut(key)) else {
+            return;
+        };
+        let ran = Nanos(now.0.saturating_sub(cpu.counted.0));
+        cpu.counted = now.max(cpu.counted);
+        vcpu.reached = vcpu.reached.plus(vcpu.weight.distance(ran));
+        let least = match cpu.queue.first() {
+            Some((first, _)) => first.min(vcpu.reached),
+            None => vcpu.reached,
+        };
+        cpu.clock = cpu.clock.max(least);
+        if let Some(domain) = self.domains.get_mut(vcpu.domain) {
+            domain.budget.spend(ran, now);
+        }
+    }
+
+    /// Makes `key`, which is in no queue, what the CPU runs.
+    fn start(&mut self, cpu_id: CpuId, key: u32, now: Nanos) {
+        self.idle.remove(cpu_id);
+        let Some(vcpu) = self.vcpus.get_mut(key) else {
+            return;
+        };
+        vcpu.on_cpu = Some(cpu_id);
+        let (reached, load, domain) = (vcpu.reached, vcpu.weight.load(), vcpu.domain);
+        if let Some(domain) = self.domains.get_mut(domain) {
+            domain.running += 1;
+        }
+        if let Some(cpu) = self.cpu_mut(cpu_id) {
+            cpu.current = Some(key);
+            cpu.since = now;
+            cpu.turn = now;
+            cpu.counted = now;
+            cpu.preempted = false;
+            cpu.load += load;
+            let least = cpu
+                .queue
+                .first()
+                .map_or(reached, |first| first.0.min(reached));
+            cpu.clock = cpu.clock.max(least);
+        }
+    }
+
+    /// Takes the current vCPU off the CPU; it is in nobody's queue until its registers are saved.
+    fn stop(&mut self, cpu_id: CpuId, now: Nanos) -> Option<u32> {
+        let cpu = self.cpu_mut(cpu_id)?;
+        let key = cpu.current.take()?;
+        cpu.yielded = false;
+        let Some(vcpu) = self.vcpus.get_mut(key) else {
+            return Some(key);
+        };
+        vcpu.stopped = now;
+        let (load, domain) = (vcpu.weight.load(), vcpu.domain);
+        if let Some(domain) = self.domains.get_mut(domain) {
+            domain.running = domain.running.saturating_sub(1);
+        }
+        if let Some(cpu) = self.cpu_mut(cpu_id) {
+            cpu.load = cpu.load.saturating_sub(load);
+        }
+        Some(key)
+    }
+
+    /// Whether the current vCPU keeps the CPU, its time being counted.
+    fn keeps(&self, cpu_id: CpuId, now: Nanos) -> bool {
+        let Some(cpu) = self.cpu(cpu_id) else {
+            return false;
+        };
+        let Some(key) = cpu.current else {
+            return false;
+        };
+        let Some(vcpu) = self.vcpus.get(key) else {
+            return false;
+        };
+        let stays =
+            vcpu.runnable && self.allowed(vcpu).contains(cpu_id) && !self.is_spent(key, now);
+        let first = cpu.queue.first();
+        stays && first.is_none_or(|first| self.rules.goes_on(cpu, vcpu, first.0, now))
+    }
+
+    /// Takes the vCPU that runs next on the CPU out of its queue; parks those on the way whose domain's cap
+    /// allows no more.
+    fn take_next(&mut self, cpu_id: CpuId, now: Nanos) -> Option<u32> {
+        loop {
+            let first = self.cpu(cpu_id).and_then(|cpu| cpu.queue.first());
+            let key = match first {
+                Some((_, key)) => {
+                    self.dequeue(key);
+                    key
+                }
+                None => self.steal(cpu_id, now)?,
+            };
+            if !self.is_spent(key, now) {
+                return Some(key);
+            }
+            // Its home is this CPU, which sets its timer when it has chosen.
+            self.park(key, now);
+        }
+    }
+
+    /// The decision to run what is current, with the timer that this needs.
+    fn decide(
+        &mut self,
+        cpu_id: CpuId,
+        stopped: Option<VirtualTime>,
+        mut pokes: CpuSet,
+        now: Nanos,
+    ) -> Decision {
+        pokes.extend(self.hand_over(cpu_id, now));
+        pokes.remove(cpu_id);
+        let turn_ends = self.cpu(cpu_id).map(|cpu| self.rules.turn_end(cpu));
+        if let Some(cpu) = self.cpu_mut(cpu_id) {
+            if turn_ends.is_some_and(|end| end <= now) {
+                cpu.turn = now;
+            }
+        }
+        let until = self.cpu(cpu_id).and_then(|cpu| {
+            let current = self.vcpus.get(cpu.current?)?;
+            let first = cpu.queue.first().map(|first| first.0);
+            let rival = match (first, stopped) {
+                (Some(first), Some(stopped)) => Some(first.min(stopped)),
+                (first, stopped) => first.or(stopped),
+            };
+            Some(self.rules.slice_end(cpu, current, rival?, now))
+        });
+        let current = self.cpu(cpu_id).and_then(|cpu| cpu.current);
+        let budget_end = current.and_then(|key| self.budget_end(key, now));
+        let mut timer = None;
+        if let Some(cpu) = self.cpu_mut(cpu_id) {
+            let duty = cpu.duties.first().map(|first| first.0);
+            timer = [until, budget_end, duty].into_iter().flatten().min();
+            cpu.until = until;
+            cpu.timer = timer;
+            cpu.yielded = false;
+        }
+        Decision {
+            run: current.map(VcpuKey),
+            until: timer,
+            pokes,
+        }
+    }
+
+    /// Makes room for so many vCPUs in all queues.
+    fn reserve(&mut self, total: usize) -> bool {
+        if total > self.room {
+            let room = total.next_power_of_two().max(16);
+            let mut queues = self.cpus.iter_mut().flatten();
+            if !queues.all(|cpu| cpu.queue.reserve(room)) {
+                return false;
+            }
+            self.room = room;
+        }
+        true
+    }
+
+    /// Makes room for so many domains among all CPUs' duties.
+    fn reserve_duties(&mut self, total: usize) -> bool {
+        if total > self.domain_room {
+            let room = total.next_power_of_two().max(16);
+            let mut cpus = self.cpus.iter_mut().flatten();
+            if !cpus.all(|cpu| cpu.duties.reserve(room)) {
+                return false;
+            }
+            self.domain_room = room;
+        }
+        true
+    }
+}

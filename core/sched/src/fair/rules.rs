@@ -1,0 +1,84 @@
+//! How the two policies differ that the fair scheduler stands for: when a vCPU's turn ends.
+
+use vocabulary::Nanos;
+
+use super::members::{Cpu, Vcpu};
+use super::virtual_time::{at_default_weight, VirtualTime};
+use crate::{Policy, Tuning};
+
+/// How far the running vCPU may get ahead of the next before it must let it run (`credit2`).
+const LEAD: i64 = at_default_weight(2_000_000);
+/// No vCPU runs longer than this while others wait (`credit2`).
+const LONGEST_TURN: Nanos = Nanos(10_000_000);
+
+/// The policy and its parameters.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub policy: Policy,
+    pub tuning: Tuning,
+}
+
+impl Rules {
+    fn has_set_turns(&self) -> bool {
+        self.policy == Policy::Credit
+    }
+
+    /// No vCPU runs longer than this while others wait.
+    pub fn longest_run(&self) -> Nanos {
+        let turn = if self.has_set_turns() {
+            self.tuning.slice
+        } else {
+            LONGEST_TURN
+        };
+        turn.max(self.tuning.rate_limit)
+    }
+
+    /// Whether the current vCPU goes on, with one that came to `first` waiting.
+    pub fn goes_on(&self, cpu: &Cpu, current: &Vcpu, first: VirtualTime, now: Nanos) -> bool {
+        if cpu.yielded {
+            return false;
+        }
+        if now.0 < cpu.since.0.saturating_add(self.tuning.rate_limit.0) {
+            return true;
+        }
+        if self.has_set_turns() {
+            // Of equals, whoever waits is next.
+            let in_turn = !cpu.preempted && now < self.turn_end(cpu);
+            return in_turn || current.reached < first;
+        }
+        current.reached <= first
+    }
+
+    /// When the CPU, which runs `current`, must look again because one that came to `rival` waits.
+    pub fn slice_end(&self, cpu: &Cpu, current: &Vcpu, rival: VirtualTime, now: Nanos) -> Nanos {
+        let end = if self.has_set_turns() {
+            if cpu.preempted {
+                now
+            } else {
+                self.turn_end(cpu)
+            }
+        } else {
+            let lead = rival.since(current.reached).saturating_add(LEAD);
+            let turn = current.weight.time_for(lead).min(LONGEST_TURN);
+            Nanos(now.0.saturating_add(turn.0))
+        };
+        let earliest = cpu.since.0.saturating_add(self.tuning.rate_limit.0);
+        // Never in the past, nor at once: where nobody preempts, the next look is worth a little running.
+        let soonest = earliest.max(now.0.saturating_add(SHORTEST_RUN.0));
+        Nanos(end.0.max(soonest))
+    }
+
+    /// When the current vCPU's turn ends.
+    pub fn turn_end(&self, cpu: &Cpu) -> Nanos {
+        Nanos(cpu.turn.0.saturating_add(self.tuning.slice.0))
+    }
+
+    /// Whether a vCPU that stopped running then is better left where it ran.
+    pub fn is_warm(&self, stopped: Nanos, now: Nanos) -> bool {
+        let delay = self.tuning.migration_delay.0;
+        delay != 0 && now.0 < stopped.0.saturating_add(delay)
+    }
+}
+
+/// Without a rate limit, how long a vCPU runs at least before its turn is looked at again.
+const SHORTEST_RUN: Nanos = Nanos(50_000);

@@ -1,0 +1,427 @@
+//! Pools of CPUs: every CPU is in one pool or free, every domain is in one pool, and each pool has a policy of its own
+//! that knows of its CPUs and its domains only.
+//!
+//! [`Pools`] is what the hypervisor holds under its lock. It gives vCPUs and domains their keys, which they keep when
+//! they move, and passes everything that happens on to the policy of the pool it happens in (`routing.rs`). The errnos
+//! are those that `sysctl.h` lists for `XEN_SYSCTL_cpupool_op`.
+
+mod any;
+mod members;
+mod routing;
+
+use alloc::vec::Vec;
+
+use vocabulary::{refuse, Errno, Nanos, Refused};
+
+use self::any::AnyScheduler;
+use self::members::{Domain, Member};
+use crate::policy::no_such_domain;
+use crate::{CpuId, CpuSet, DomainKey, Policy, VcpuKey, MAX_CPUS};
+
+/// A pool's number, given by the toolstack or the next free one.
+pub type PoolId = u32;
+
+/// The pool that has all CPUs at first.
+pub const FIRST_POOL: PoolId = 0;
+
+/// What the tools ask of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolInfo {
+    /// Its number.
+    pub id: PoolId,
+    /// Its policy.
+    pub policy: Policy,
+    /// How many domains are in it.
+    pub domains: u32,
+    /// Its CPUs.
+    pub cpus: CpuSet,
+}
+
+#[derive(Debug)]
+struct Pool {
+    id: PoolId,
+    cpus: CpuSet,
+    domains: u32,
+    scheduler: AnyScheduler,
+}
+
+/// All pools, with their policies, CPUs, domains and vCPUs.
+#[derive(Debug)]
+pub struct Pools {
+    /// The pools, in no order; `None` where there was one.
+    pools: Vec<Option<Pool>>,
+    /// CPUs that are in no pool.
+    free: CpuSet,
+    /// The place among `pools` of each CPU's.
+    places: [Option<u16>; MAX_CPUS as usize],
+    /// The vCPUs by key.
+    members: Vec<Option<Member>>,
+    free_keys: Vec<u32>,
+    /// The domains by key.
+    domains: Vec<Option<Domain>>,
+}
+
+impl Default for Pools {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Pools {
+    /// No pool, no CPU.
+    pub const fn new() -> Self {
+        Self {
+            pools: Vec::new(),
+            free: CpuSet::EMPTY,
+            places: [None; MAX_CPUS as usize],
+            members: Vec::new(),
+            free_keys: Vec::new(),
+            domains: Vec::new(),
+        }
+    }
+
+    fn at(&self, place: u16) -> Option<&Pool> {
+        self.pools.get(usize::from(place))?.as_ref()
+    }
+
+    fn at_mut(&mut self, place: u16) -> Option<&mut Pool> {
+        self.pools.get_mut(usize::from(place))?.as_mut()
+    }
+
+    /// Where the pool of a number is.
+    fn place_of(&self, id: PoolId) -> Refused<u16> {
+        let mut pools = (0u16..).zip(&self.pools);
+        let found = pools.find(|(_, pool)| pool.as_ref().is_some_and(|pool| pool.id == id));
+        match found {
+            Some((place, _)) => Ok(place),
+            None => no_such_pool(),
+        }
+    }
+
+    fn pool(&self, id: PoolId) -> Refused<&Pool> {
+        let place = self.place_of(id)?;
+        self.at(place).map_or_else(no_such_pool, Ok)
+    }
+
+    fn pool_mut(&mut self, id: PoolId) -> Refused<&mut Pool> {
+        let place = self.place_of(id)?;
+        self.at_mut(place).map_or_else(no_such_pool, Ok)
+    }
+
+    /// The pool with a number, or else the next higher one there is. ENOENT: there is none.
+    pub fn info(&self, id: PoolId) -> Refused<PoolInfo> {
+        let pools = self.pools.iter().flatten();
+        let next = pools
+            .filter(|pool| pool.id >= id)
+            .min_by_key(|pool| pool.id);
+        let Some(pool) = next else {
+            return no_such_pool();
+        };
+        Ok(PoolInfo {
+            id: pool.id,
+            policy: pool.scheduler.get().policy(),
+            domains: pool.domains,
+            cpus: pool.cpus,
+        })
+    }
+
+    /// The policy of a pool. ENOENT.
+    pub fn policy(&self, id: PoolId) -> Refused<Policy> {
+        Ok(self.pool(id)?.scheduler.get().policy())
+    }
+
+    /// The CPUs that are in no pool.
+    pub const fn free_cpus(&self) -> CpuSet {
+        self.free
+    }
+
+    /// The pool that a CPU is in.
+    pub fn pool_of_cpu(&self, cpu: CpuId) -> Option<PoolId> {
+        let place = *self.places.get(cpu.0 as usize)?;
+        Some(self.at(place?)?.id)
+    }
+
+    /// Makes a pool without CPUs; `None` for any number. EEXIST: the number is in use; ENOMEM.
+    pub fn create(&mut self, id: Option<PoolId>, policy: Policy) -> Refused<PoolId> {
+        let id = match id {
+            Some(id) => id,
+            None => self.next_id(),
+        };
+        if self.place_of(id).is_ok() {
+            return refuse(Errno::EEXIST, "there is a pool of that number");
+        }
+        let pool = Pool {
+            id,
+            cpus: CpuSet::EMPTY,
+            domains: 0,
+            scheduler: AnyScheduler::new(policy),
+        };
+        if let Some(slot) = self.pools.iter_mut().find(|slot| slot.is_none()) {
+            *slot = Some(pool);
+            return Ok(id);
+        }
+        // No more pools than CPUs can be of use, and places are small.
+        if self.pools.len() >= MAX_CPUS as usize || self.pools.try_reserve(1).is_err() {
+            return refuse(Errno::ENOMEM, "no memory for another pool");
+        }
+        self.pools.push(Some(pool));
+        Ok(id)
+    }
+
+    /// A number that no pool has: the one after the highest, or the lowest free one where that is taken.
+    fn next_id(&self) -> PoolId {
+        let highest = self.pools.iter().flatten().map(|pool| pool.id).max();
+        let Some(highest) = highest else {
+            return FIRST_POOL;
+        };
+        // The highest number stands for "any" in requests.
+        if highest < PoolId::MAX - 1 {
+            return highest + 1;
+        }
+        let mut free = 0..PoolId::MAX;
+        free.find(|id| self.place_of(*id).is_err())
+            .unwrap_or(highest)
+    }
+
+    /// Ends a pool. EBUSY: it has CPUs or domains, or is the first; ENOENT.
+    pub fn destroy(&mut self, id: PoolId) -> Refused<()> {
+        let place = self.place_of(id)?;
+        let pool = self.pool(id)?;
+        if id == FIRST_POOL || pool.domains != 0 || !pool.cpus.is_empty() {
+            return refuse(Errno::EBUSY, "the pool has processors or domains");
+        }
+        if let Some(slot) = self.pools.get_mut(usize::from(place)) {
+            *slot = None;
+        }
+        Ok(())
+    }
+
+    /// The machine has another CPU, which is in no pool yet. EINVAL: number too large; EEXIST.
+    pub fn cpu_appears(&mut self, cpu: CpuId) -> Refused<()> {
+        if cpu.0 >= MAX_CPUS {
+            return refuse(Errno::EINVAL, "the processor's number is too large");
+        }
+        if self.is_known(cpu) {
+            return refuse(Errno::EEXIST, "the processor is known already");
+        }
+        self.free.insert(cpu);
+        Ok(())
+    }
+
+    fn is_known(&self, cpu: CpuId) -> bool {
+        let place = self.places.get(cpu.0 as usize).copied().flatten();
+        self.free.contains(cpu) || place.is_some()
+    }
+
+    /// Puts a free CPU into a pool; `None` for the lowest there is. Answers the CPUs to poke, it among them.
+    /// EINVAL: there is no such CPU; ENODEV: it is not free; ENOENT: no such pool; ENOMEM.
+    pub fn add_cpu(&mut self, id: PoolId, cpu: Option<CpuId>, now: Nanos) -> Refused<CpuSet> {
+        let Some(cpu) = cpu.or(self.free.lowest()) else {
+            return refuse(Errno::ENODEV, "no processor is free");
+        };
+        if !self.is_known(cpu) {
+            return refuse(Errno::EINVAL, "there is no such processor");
+        }
+        if !self.free.contains(cpu) {
+            return refuse(Errno::ENODEV, "the processor is not free");
+        }
+        let place = self.place_of(id)?;
+        let pool = self.pool_mut(id)?;
+        let mut pokes = pool.scheduler.get_mut().cpu_online(cpu, now)?;
+        pool.cpus.insert(cpu);
+        self.free.remove(cpu);
+        if let Some(slot) = self.places.get_mut(cpu.0 as usize) {
+            *slot = Some(place);
+        }
+        pokes.insert(cpu);
+        Ok(pokes)
+    }
+
+    /// Takes a CPU out of a pool; `None` for its highest. Answers the CPUs to poke, it among them: it may still run a
+    /// vCPU, whose registers it must save. ENOENT: no such pool; EINVAL: no such CPU; ENODEV: it is not in the pool;
+    /// EBUSY: it is the last one, and there are domains; EADDRINUSE: a vCPU is kept on it for a while.
+    pub fn remove_cpu(&mut self, id: PoolId, cpu: Option<CpuId>, now: Nanos) -> Refused<CpuSet> {
+        let place = self.place_of(id)?;
+        let pool = self.pool(id)?;
+        let Some(cpu) = cpu.or(pool.cpus.iter().last()) else {
+            return refuse(Errno::EINVAL, "the pool has no processors");
+        };
+        if !self.is_known(cpu) {
+            return refuse(Errno::EINVAL, "there is no such processor");
+        }
+        if !pool.cpus.contains(cpu) {
+            return refuse(Errno::ENODEV, "the processor is not in the pool");
+        }
+        if pool.domains != 0 && pool.cpus.len() == 1 {
+            return refuse(
+                Errno::EBUSY,
+                "the last processor stays while there are domains",
+            );
+        }
+        let mut rest = pool.cpus;
+        rest.remove(cpu);
+        let is_kept_there = |member: &Member| {
+            let kept = member.kept.filter(|_| member.place == place);
+            kept.is_some_and(|kept| kept.contains(cpu) && kept.and(&rest).is_empty())
+        };
+        if self.members.iter().flatten().any(is_kept_there) {
+            return refuse(Errno::EADDRINUSE, "a vCPU is kept on the processor");
+        }
+        let pool = self.pool_mut(id)?;
+        let mut pokes = pool.scheduler.get_mut().cpu_offline(cpu, now)?;
+        pool.cpus.remove(cpu);
+        self.free.insert(cpu);
+        if let Some(slot) = self.places.get_mut(cpu.0 as usize) {
+            *slot = None;
+        }
+        pokes.insert(cpu);
+        Ok(pokes)
+    }
+
+    /// Takes a new domain in. EINVAL: no such pool, or one without CPUs; ENOMEM.
+    pub fn domain_join(&mut self, id: PoolId, now: Nanos) -> Refused<DomainKey> {
+        let place = self.place_of(id);
+        let has_cpus = self.pool(id).is_ok_and(|pool| !pool.cpus.is_empty());
+        let (Ok(place), true) = (place, has_cpus) else {
+            return refuse(Errno::EINVAL, "the domain has no pool to be in");
+        };
+        let slot = self.domains.iter().position(Option::is_none);
+        let index = slot.unwrap_or(self.domains.len());
+        if slot.is_none() && self.domains.try_reserve(1).is_err() {
+            return refuse(Errno::ENOMEM, "no memory for another domain");
+        }
+        let key = DomainKey(index as u32);
+        let pool = self.pool_mut(id)?;
+        pool.scheduler.get_mut().domain_join(key, now)?;
+        pool.domains += 1;
+        if slot.is_none() {
+            self.domains.push(None);
+        }
+        if let Some(slot) = self.domains.get_mut(index) {
+            *slot = Some(Domain { place, vcpus: 0 });
+        }
+        Ok(key)
+    }
+
+    /// Forgets a domain. EBUSY: it has vCPUs; ENOENT.
+    pub fn domain_leave(&mut self, domain: DomainKey) -> Refused<()> {
+        let found = self.domain(domain)?;
+        if found.vcpus != 0 {
+            return refuse(Errno::EBUSY, "the domain has vCPUs");
+        }
+        if let Some(pool) = self.at_mut(found.place) {
+            pool.scheduler.get_mut().domain_leave(domain)?;
+            pool.domains = pool.domains.saturating_sub(1);
+        }
+        if let Some(slot) = self.domains.get_mut(domain.0 as usize) {
+            *slot = None;
+        }
+        Ok(())
+    }
+
+    fn domain(&self, domain: DomainKey) -> Refused<Domain> {
+        match self.domains.get(domain.0 as usize) {
+            Some(Some(found)) => Ok(*found),
+            _ => no_such_domain(),
+        }
+    }
+
+    /// The pool that a domain is in. ENOENT.
+    pub fn pool_of(&self, domain: DomainKey) -> Refused<PoolId> {
+        let place = self.domain(domain)?.place;
+        self.at(place).map_or_else(no_such_pool, |pool| Ok(pool.id))
+    }
+
+    /// The CPUs of the pool that a domain is in. ENOENT.
+    pub fn cpus_of(&self, domain: DomainKey) -> Refused<CpuSet> {
+        let place = self.domain(domain)?.place;
+        self.at(place)
+            .map_or_else(no_such_pool, |pool| Ok(pool.cpus))
+    }
+
+    /// Moves a domain, whose vCPUs all sleep and are saved, to another pool, with the default parameters of the policy
+    /// there. Affinities are kept and count where the pool has such CPUs. Answers the CPUs to poke. ENOENT: no such
+    /// domain or pool, or the pool has no CPUs; EBUSY: a vCPU is on a CPU, or kept on some for a while; ENOMEM.
+    pub fn move_domain(&mut self, domain: DomainKey, id: PoolId, now: Nanos) -> Refused<CpuSet> {
+        let from = self.domain(domain)?.place;
+        let to = self.place_of(id)?;
+        if from == to {
+            return Ok(CpuSet::EMPTY);
+        }
+        if self.pool(id)?.cpus.is_empty() {
+            return refuse(Errno::ENOENT, "the pool has no processors");
+        }
+        for key in self.vcpus_of(domain) {
+            let is_kept = self.member(key).is_some_and(|member| member.kept.is_some());
+            if is_kept || self.running_on(key).is_some() {
+                return refuse(Errno::EBUSY, "a vCPU of the domain is bound to a processor");
+            }
+        }
+        self.enter(domain, to, now)?;
+        Ok(self.depart(domain, from, to, now))
+    }
+
+    /// Makes a domain and its vCPUs known to another pool, or to none of it.
+    fn enter(&mut self, domain: DomainKey, to: u16, now: Nanos) -> Refused<()> {
+        let Some(pool) = self.pools.get_mut(usize::from(to)).and_then(Option::as_mut) else {
+            return no_such_pool();
+        };
+        let scheduler = pool.scheduler.get_mut();
+        scheduler.domain_join(domain, now)?;
+        let mut result = Ok(());
+        for (index, member) in (0u32..).zip(&self.members) {
+            let Some(member) = member.as_ref().filter(|member| member.domain == domain) else {
+                continue;
+            };
+            result = scheduler.insert(VcpuKey(index), &member.parameters(pool.cpus), now);
+            if result.is_err() {
+                break;
+            }
+        }
+        if result.is_err() {
+            for (index, member) in (0u32..).zip(&self.members) {
+                if member
+                    .as_ref()
+                    .is_some_and(|member| member.domain == domain)
+                {
+                    let _ = scheduler.remove(VcpuKey(index), now);
+                }
+            }
+            let _ = scheduler.domain_leave(domain);
+        }
+        result
+    }
+
+    /// Makes the pool that a domain was in forget it.
+    fn depart(&mut self, domain: DomainKey, from: u16, to: u16, now: Nanos) -> CpuSet {
+        let mut pokes = CpuSet::EMPTY;
+        if let Some(pool) = self
+            .pools
+            .get_mut(usize::from(from))
+            .and_then(Option::as_mut)
+        {
+            let scheduler = pool.scheduler.get_mut();
+            for (index, member) in (0u32..).zip(&mut self.members) {
+                let Some(member) = member.as_mut().filter(|member| member.domain == domain) else {
+                    continue;
+                };
+                let poke = scheduler.remove(VcpuKey(index), now);
+                pokes.extend(poke.ok().flatten());
+                member.place = to;
+            }
+            let _ = scheduler.domain_leave(domain);
+            pool.domains = pool.domains.saturating_sub(1);
+        }
+        if let Some(pool) = self.at_mut(to) {
+            pool.domains += 1;
+        }
+        if let Some(Some(found)) = self.domains.get_mut(domain.0 as usize) {
+            found.place = to;
+        }
+        pokes
+    }
+}
+
+fn no_such_pool<T>() -> Refused<T> {
+    refuse(Errno::ENOENT, "there is no such pool of processors")
+}

@@ -1,0 +1,252 @@
+//! What happens to a vCPU, a domain or a CPU, passed on to the policy of its pool.
+
+use vocabulary::{refuse, Errno, Nanos, Refused};
+
+use super::members::Member;
+use super::{PoolId, Pools};
+use crate::policy::no_such_vcpu;
+use crate::{
+    CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Tuning, VcpuKey,
+    VcpuParameters,
+};
+
+impl Pools {
+    pub(super) fn member(&self, vcpu: VcpuKey) -> Option<&Member> {
+        self.members.get(vcpu.0 as usize)?.as_ref()
+    }
+
+    /// The keys of a domain's vCPUs. Looks at all there are: for the toolstack's requests.
+    pub(super) fn vcpus_of(&self, domain: DomainKey) -> impl Iterator<Item = VcpuKey> + '_ {
+        (0u32..)
+            .zip(&self.members)
+            .filter(move |(_, member)| member.is_some_and(|member| member.domain == domain))
+            .map(|(index, _)| VcpuKey(index))
+    }
+
+    fn scheduler_of(&mut self, vcpu: VcpuKey) -> Option<&mut dyn Scheduler> {
+        let place = self.member(vcpu)?.place;
+        Some(self.at_mut(place)?.scheduler.get_mut())
+    }
+
+    fn domain_scheduler(&mut self, domain: DomainKey) -> Refused<&mut dyn Scheduler> {
+        let place = self.domain(domain)?.place;
+        match self.at_mut(place) {
+            Some(pool) => Ok(pool.scheduler.get_mut()),
+            None => super::no_such_pool(),
+        }
+    }
+
+    /// Takes a new vCPU in, asleep, and gives it a key. EINVAL: empty hard affinity; ENOENT: no such domain; ENOMEM.
+    pub fn insert(&mut self, parameters: &VcpuParameters, now: Nanos) -> Refused<VcpuKey> {
+        let place = self.domain(parameters.domain)?.place;
+        let count = self.members.len();
+        let has_room = !self.free_keys.is_empty()
+            || (self.members.try_reserve(1).is_ok()
+                && self.free_keys.try_reserve(count + 1).is_ok());
+        if !has_room || count >= u32::MAX as usize {
+            return refuse(Errno::ENOMEM, "no memory for another vCPU");
+        }
+        let index = self.free_keys.last().copied().unwrap_or(count as u32);
+        let key = VcpuKey(index);
+        let member = Member {
+            domain: parameters.domain,
+            place,
+            hard: parameters.hard_affinity,
+            soft: parameters.soft_affinity,
+            kept: None,
+            first_cpu: parameters.first_cpu,
+        };
+        let Some(pool) = self.at_mut(place) else {
+            return super::no_such_pool();
+        };
+        let adapted = member.parameters(pool.cpus);
+        pool.scheduler.get_mut().insert(key, &adapted, now)?;
+        if self.free_keys.pop().is_none() {
+            self.members.push(None);
+        }
+        if let Some(slot) = self.members.get_mut(index as usize) {
+            *slot = Some(member);
+        }
+        if let Some(Some(domain)) = self.domains.get_mut(parameters.domain.0 as usize) {
+            domain.vcpus += 1;
+        }
+        Ok(key)
+    }
+
+    /// Forgets a vCPU. Answers the CPU to poke. EBUSY: it is on a CPU; ENOENT.
+    pub fn remove(&mut self, vcpu: VcpuKey, now: Nanos) -> Refused<Poke> {
+        let Some(domain) = self.member(vcpu).map(|member| member.domain) else {
+            return no_such_vcpu();
+        };
+        let poke = match self.scheduler_of(vcpu) {
+            Some(scheduler) => scheduler.remove(vcpu, now)?,
+            None => None,
+        };
+        if let Some(slot) = self.members.get_mut(vcpu.0 as usize) {
+            *slot = None;
+            // Room for every key was reserved when the key was made.
+            self.free_keys.push(vcpu.0);
+        }
+        if let Some(Some(domain)) = self.domains.get_mut(domain.0 as usize) {
+            domain.vcpus = domain.vcpus.saturating_sub(1);
+        }
+        Ok(poke)
+    }
+
+    /// [`Scheduler::wake`].
+    pub fn wake(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke {
+        self.scheduler_of(vcpu)?.wake(vcpu, now)
+    }
+
+    /// [`Scheduler::sleep`].
+    pub fn sleep(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke {
+        self.scheduler_of(vcpu)?.sleep(vcpu, now)
+    }
+
+    /// [`Scheduler::retire`].
+    pub fn retire(&mut self, vcpu: VcpuKey, now: Nanos) -> CpuSet {
+        self.scheduler_of(vcpu)
+            .map_or(CpuSet::EMPTY, |scheduler| scheduler.retire(vcpu, now))
+    }
+
+    /// [`Scheduler::yield_now`].
+    pub fn yield_now(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke {
+        self.scheduler_of(vcpu)?.yield_now(vcpu, now)
+    }
+
+    /// [`Scheduler::context_saved`].
+    pub fn context_saved(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke {
+        self.scheduler_of(vcpu)?.context_saved(vcpu, now)
+    }
+
+    /// Chooses what a CPU runs from now on; nothing where it is in no pool.
+    pub fn schedule(&mut self, cpu: CpuId, now: Nanos) -> Decision {
+        let place = self.places.get(cpu.0 as usize).copied().flatten();
+        match place.and_then(|place| self.at_mut(place)) {
+            Some(pool) => pool.scheduler.get_mut().schedule(cpu, now),
+            None => Decision::IDLE,
+        }
+    }
+
+    /// The CPU that runs the vCPU, or still holds its registers.
+    pub fn running_on(&self, vcpu: VcpuKey) -> Option<CpuId> {
+        let place = self.member(vcpu)?.place;
+        self.at(place)?.scheduler.get().running_on(vcpu)
+    }
+
+    /// Whether the policy may put the vCPU on the CPU: it is in its pool, and in the hard affinity in force, unless
+    /// none of that is in the pool.
+    pub fn may_run_on(&self, vcpu: VcpuKey, cpu: CpuId) -> bool {
+        let Some(member) = self.member(vcpu) else {
+            return false;
+        };
+        let hard = member.kept.unwrap_or(member.hard);
+        let pool = self.at(member.place);
+        pool.is_some_and(|pool| hard.within(&pool.cpus).contains(cpu))
+    }
+
+    /// Sets where the vCPU may run and prefers to; what [`Pools::keep`] set ends. Answers the CPUs to poke. EINVAL:
+    /// the vCPU's pool has none of the CPUs that it may run on; ENOENT.
+    pub fn set_affinity(
+        &mut self,
+        vcpu: VcpuKey,
+        hard: CpuSet,
+        soft: CpuSet,
+        now: Nanos,
+    ) -> Refused<CpuSet> {
+        let pokes = self.apply(vcpu, hard, soft, now)?;
+        if let Some(Some(member)) = self.members.get_mut(vcpu.0 as usize) {
+            member.hard = hard;
+            member.soft = soft;
+            member.kept = None;
+        }
+        Ok(pokes)
+    }
+
+    /// Keeps the vCPU on some CPUs for a while, whatever its affinity; `None` ends that. As [`Pools::set_affinity`].
+    pub fn keep(&mut self, vcpu: VcpuKey, cpus: Option<CpuSet>, now: Nanos) -> Refused<CpuSet> {
+        let Some(member) = self.member(vcpu).copied() else {
+            return no_such_vcpu();
+        };
+        let pokes = match cpus {
+            Some(cpus) => self.apply(vcpu, cpus, member.soft, now)?,
+            None => self
+                .scheduler_of(vcpu)
+                .map_or(Ok(CpuSet::EMPTY), |scheduler| {
+                    scheduler.set_affinity(vcpu, member.hard, member.soft, now)
+                })?,
+        };
+        if let Some(Some(member)) = self.members.get_mut(vcpu.0 as usize) {
+            member.kept = cpus;
+        }
+        Ok(pokes)
+    }
+
+    fn apply(&mut self, vcpu: VcpuKey, hard: CpuSet, soft: CpuSet, now: Nanos) -> Refused<CpuSet> {
+        let Some(place) = self.member(vcpu).map(|member| member.place) else {
+            return no_such_vcpu();
+        };
+        let Some(pool) = self.at_mut(place) else {
+            return super::no_such_pool();
+        };
+        if hard.and(&pool.cpus).is_empty() {
+            return refuse(
+                Errno::EINVAL,
+                "none of the processors is in the vCPU's pool",
+            );
+        }
+        pool.scheduler.get_mut().set_affinity(vcpu, hard, soft, now)
+    }
+
+    /// The policy that a domain is under. ENOENT.
+    pub fn policy_of(&self, domain: DomainKey) -> Refused<Policy> {
+        self.policy(self.pool_of(domain)?)
+    }
+
+    /// [`Scheduler::domain_parameters`].
+    pub fn domain_parameters(&mut self, domain: DomainKey) -> Refused<Parameters> {
+        self.domain_scheduler(domain)?.domain_parameters(domain)
+    }
+
+    /// [`Scheduler::set_domain_parameters`].
+    pub fn set_domain_parameters(
+        &mut self,
+        domain: DomainKey,
+        parameters: &Parameters,
+        now: Nanos,
+    ) -> Refused<CpuSet> {
+        self.domain_scheduler(domain)?
+            .set_domain_parameters(domain, parameters, now)
+    }
+
+    /// [`Scheduler::vcpu_parameters`].
+    pub fn vcpu_parameters(&mut self, vcpu: VcpuKey) -> Refused<Parameters> {
+        match self.scheduler_of(vcpu) {
+            Some(scheduler) => scheduler.vcpu_parameters(vcpu),
+            None => no_such_vcpu(),
+        }
+    }
+
+    /// [`Scheduler::set_vcpu_parameters`].
+    pub fn set_vcpu_parameters(
+        &mut self,
+        vcpu: VcpuKey,
+        parameters: &Parameters,
+        now: Nanos,
+    ) -> Refused<CpuSet> {
+        match self.scheduler_of(vcpu) {
+            Some(scheduler) => scheduler.set_vcpu_parameters(vcpu, parameters, now),
+            None => no_such_vcpu(),
+        }
+    }
+
+    /// The parameters of a pool's policy. ENOENT: no such pool; EOPNOTSUPP: the policy has none.
+    pub fn tuning(&self, id: PoolId) -> Refused<Tuning> {
+        self.pool(id)?.scheduler.get().tuning()
+    }
+
+    /// Sets the parameters of a pool's policy. EINVAL: out of bounds; ENOENT, EOPNOTSUPP.
+    pub fn tune(&mut self, id: PoolId, tuning: &Tuning) -> Refused<()> {
+        self.pool_mut(id)?.scheduler.get_mut().tune(tuning)
+    }
+}

@@ -1,0 +1,153 @@
+//! Pools of processors, and the policies of each.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use options::Scheduler as Asked;
+use sched::{CpuId, CpuSet, Policy, PoolInfo, Tuning, FIRST_POOL};
+use vocabulary::{Nanos, Refused};
+
+use super::{poke_all, settings, STATE};
+use crate::{boot, clock, console, domains};
+
+/// Makes the first pool, under the policy that the command line names.
+pub fn make_first() {
+    let options = boot::options();
+    let policy = match options.scheduler {
+        None | Some(Asked::Credit2) => Policy::Credit2,
+        Some(Asked::Credit) => Policy::Credit,
+        Some(Asked::RealTime) => Policy::Rtds,
+        Some(Asked::Null) => Policy::Null,
+        Some(Asked::Arinc653) => {
+            crate::log!(Warning, "there is no scheduler arinc653: credit2 it is");
+            Policy::Credit2
+        }
+    };
+    let made = create(Some(FIRST_POOL), policy);
+    if let Err(refusal) = made {
+        crate::log!(Error, "there is no pool of processors: {refusal}");
+    }
+    crate::log!(Info, "scheduler: {}", policy.name());
+}
+
+/// Makes a processor known, and part of the first pool: it is given work from then on.
+pub fn online(processor: usize) {
+    let cpu = CpuId(processor as u32);
+    let mut state = STATE.lock();
+    let known = state.policy.cpu_appears(cpu);
+    let joined = known.and_then(|()| state.policy.add_cpu(FIRST_POOL, Some(cpu), clock::now()));
+    drop(state);
+    match joined {
+        Ok(pokes) => poke_all(&pokes),
+        Err(refusal) => crate::log!(Error, "processor {processor} gets no work: {refusal}"),
+    }
+}
+
+/// Makes a pool without processors; `None` for any number. Its policy has the parameters of the command line. EEXIST,
+/// ENOMEM.
+pub fn create(id: Option<u32>, policy: Policy) -> Refused<u32> {
+    let options = boot::options();
+    let mut tuning = Tuning::DEFAULT;
+    if let Some(micros) = options.rate_limit_micros {
+        tuning.rate_limit = Nanos(u64::from(micros) * 1000);
+    }
+    if let Some(millis) = options.credit_slice_millis {
+        tuning.slice = Nanos(u64::from(millis) * 1_000_000);
+    }
+    let mut state = STATE.lock();
+    let id = state.policy.create(id, policy)?;
+    let is_tunable = state.policy.tuning(id).is_ok();
+    let tuned = if is_tunable {
+        state.policy.tune(id, &tuning)
+    } else {
+        Ok(())
+    };
+    drop(state);
+    if let Err(refusal) = tuned {
+        crate::log!(Warning, "the scheduler keeps its defaults: {refusal}");
+    }
+    Ok(id)
+}
+
+/// Prints the pools, and of each domain's vCPUs what they do and where (debug key `r`).
+pub fn show() {
+    let mut next = Some(FIRST_POOL);
+    while let Some(info) = next.and_then(|id| info(id).ok()) {
+        console::print(format_args!(
+            "(XEN) pool {}: {}, {} domains, processors",
+            info.id,
+            info.policy.name(),
+            info.domains
+        ));
+        for cpu in info.cpus.iter() {
+            console::print(format_args!(" {}", cpu.0));
+        }
+        console::print(format_args!("\n"));
+        next = info.id.checked_add(1);
+    }
+    domains::for_each(|domain| {
+        for vcpu in domain.vcpus() {
+            let fields = super::runstate(&vcpu);
+            let state = match fields.state {
+                0 => "runs on",
+                1 => "waits for",
+                2 => "is blocked, last on",
+                _ => "is held, last on",
+            };
+            console::print(format_args!(
+                "(XEN) d{}v{} {state} processor {}, pool {}; ran {} ms, waited {} ms\n",
+                domain.id,
+                vcpu.id,
+                vcpu.processor.load(Relaxed),
+                settings::pool(domain),
+                fields.time[0] / 1_000_000,
+                fields.time[1] / 1_000_000
+            ));
+        }
+    });
+}
+
+/// Ends a pool. EBUSY: it is the first, or has processors or domains; ENOENT.
+pub fn destroy(id: u32) -> Refused<()> {
+    STATE.lock().policy.destroy(id)
+}
+
+/// The pool with a number, or else the next higher. ENOENT.
+pub fn info(id: u32) -> Refused<PoolInfo> {
+    STATE.lock().policy.info(id)
+}
+
+/// Processors that are in no pool.
+pub fn free() -> CpuSet {
+    STATE.lock().policy.free_cpus()
+}
+
+/// Puts a free processor into a pool; `None` for any. EINVAL: there is no such processor; ENODEV: it is not free;
+/// ENOENT; ENOMEM.
+pub fn add(id: u32, cpu: Option<CpuId>) -> Refused<()> {
+    let pokes = STATE.lock().policy.add_cpu(id, cpu, clock::now());
+    poke_all(&pokes?);
+    Ok(())
+}
+
+/// Takes a processor out of a pool; `None` for any. ENOENT; EINVAL: there is no such processor; ENODEV: it is not in the
+/// pool; EBUSY: it is the last one, and there are domains; EADDRINUSE: a vCPU is bound to it for a while.
+pub fn remove(id: u32, cpu: Option<CpuId>) -> Refused<()> {
+    let pokes = STATE.lock().policy.remove_cpu(id, cpu, clock::now());
+    poke_all(&pokes?);
+    Ok(())
+}
+
+/// The policy of a pool. ENOENT.
+pub fn policy(id: u32) -> Refused<Policy> {
+    STATE.lock().policy.policy(id)
+}
+
+/// The parameters of a pool's policy. ENOENT; EOPNOTSUPP: it has none.
+pub fn tuning(id: u32) -> Refused<Tuning> {
+    STATE.lock().policy.tuning(id)
+}
+
+/// Sets the parameters of a pool's policy. EINVAL: out of bounds; ENOENT; EOPNOTSUPP.
+pub fn tune(id: u32, tuning: &Tuning) -> Refused<()> {
+    STATE.lock().policy.tune(id, tuning)
+}
