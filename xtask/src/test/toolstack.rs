@@ -105,6 +105,7 @@ const GROUPS: &[Group] = &[
     tail(DEBIAN_GUEST, 2, 2048, ""),
     tail(PASSTHROUGH, 1, 2048, "modules=pciback"),
     tail(SIZES, 2, 8192, ""),
+    tail("schedulers", 2, 3072, ""),
 ];
 
 /// A job for each file.
