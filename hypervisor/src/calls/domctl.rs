@@ -131,41 +131,41 @@ fn on_domain(operation: DomctlOp, request: &mut Request<'_>) -> Answer {
     }
 }
 
-/// Does an operation on a domain that is about less usual things.
+/// Does an operation on a domain that is about less usual things. The others are listed, so that one that becomes known
+/// must be handled.
 fn apart(operation: DomctlOp, request: &mut Request<'_>) -> Answer {
+    use DomctlOp as Op;
     match operation {
-        DomctlOp::ShadowOp => hvm::shadow(request),
-        DomctlOp::SetTarget => hvm::set_target(request),
-        DomctlOp::GetPagingMempoolSize | DomctlOp::SetPagingMempoolSize => hvm::paging_memory(),
-        DomctlOp::Gethvmcontext | DomctlOp::Sethvmcontext | DomctlOp::GethvmcontextPartial => {
-            hvm::context()
-        }
-        DomctlOp::AssignDevice | DomctlOp::DeassignDevice => devices::assign(request),
-        DomctlOp::TestAssignDevice | DomctlOp::GetDeviceGroup => devices::test(),
-        DomctlOp::BindPtIrq | DomctlOp::UnbindPtIrq => devices::bind_interrupt(request),
-        DomctlOp::Setvnumainfo => affinity::describe_nodes(request),
-        DomctlOp::Setdebugging => watching::set_debugging(request),
-        DomctlOp::Sendtrigger => watching::trigger(request),
-        DomctlOp::Subscribe => watching::subscribe(request),
-        DomctlOp::SetVirqHandler => watching::set_virq_handler(request),
-        DomctlOp::VmEventOp => watching::ring(request),
-        DomctlOp::MonitorOp => watching::monitor(request),
-        DomctlOp::DebugOp | DomctlOp::VmtraceOp | DomctlOp::SetBrokenPageP2m => watching::of_hvm(),
-        DomctlOp::SetAccessRequired => watching::set_access_required(request),
-        DomctlOp::PsrCmtOp => watching::watch_cache(),
-        DomctlOp::PsrAlloc => watching::divide_cache(request),
-        DomctlOp::SoftReset => watching::soft_reset(),
+        Op::ShadowOp => hvm::shadow(request),
+        Op::SetTarget => hvm::set_target(request),
+        Op::GetPagingMempoolSize | Op::SetPagingMempoolSize => hvm::paging_memory(),
+        Op::Gethvmcontext | Op::Sethvmcontext | Op::GethvmcontextPartial => hvm::context(),
+        Op::AssignDevice | Op::DeassignDevice => devices::assign(request),
+        Op::TestAssignDevice | Op::GetDeviceGroup => devices::test(),
+        Op::BindPtIrq | Op::UnbindPtIrq => devices::bind_interrupt(request),
+        Op::Setvnumainfo => affinity::describe_nodes(request),
+        Op::Setdebugging => watching::set_debugging(request),
+        Op::Sendtrigger => watching::trigger(request),
+        Op::Subscribe => watching::subscribe(request),
+        Op::SetVirqHandler => watching::set_virq_handler(request),
+        Op::VmEventOp => watching::ring(request),
+        Op::MonitorOp => watching::monitor(request),
+        Op::DebugOp | Op::VmtraceOp | Op::SetBrokenPageP2m => watching::of_hvm(),
+        Op::SetAccessRequired => watching::set_access_required(request),
+        Op::PsrCmtOp => watching::watch_cache(),
+        Op::PsrAlloc => watching::divide_cache(request),
+        Op::SoftReset => watching::soft_reset(),
         // Listed, so that an operation that becomes known must be handled here or above.
         #[rustfmt::skip]
-        DomctlOp::Createdomain | DomctlOp::Getdomaininfo | DomctlOp::Destroydomain | DomctlOp::Pausedomain |
-        DomctlOp::Unpausedomain | DomctlOp::Resumedomain | DomctlOp::MaxVcpus | DomctlOp::MaxMem |
-        DomctlOp::Setdomainhandle | DomctlOp::Setvcpucontext | DomctlOp::Getvcpucontext |
-        DomctlOp::SetExtVcpucontext | DomctlOp::GetExtVcpucontext | DomctlOp::SetVcpuMsrs | DomctlOp::GetVcpuMsrs |
-        DomctlOp::Setvcpuextstate | DomctlOp::Getvcpuextstate | DomctlOp::Getvcpuinfo | DomctlOp::Setvcpuaffinity |
-        DomctlOp::Getvcpuaffinity | DomctlOp::Setnodeaffinity | DomctlOp::Getnodeaffinity | DomctlOp::SchedulerOp |
-        DomctlOp::Getpageframeinfo3 | DomctlOp::HypercallInit | DomctlOp::SetAddressSize | DomctlOp::GetAddressSize
-        | DomctlOp::IoportPermission | DomctlOp::IomemPermission | DomctlOp::IrqPermission | DomctlOp::MemoryMapping
-        | DomctlOp::IoportMapping | DomctlOp::GetCpuPolicy | DomctlOp::SetCpuPolicy | DomctlOp::Settimeoffset |
-        DomctlOp::Settscinfo | DomctlOp::Gettscinfo => refuse(Errno::ENOSYS, "the operation is done elsewhere"),
+        Op::Createdomain | Op::Getdomaininfo | Op::Destroydomain | Op::Pausedomain |
+        Op::Unpausedomain | Op::Resumedomain | Op::MaxVcpus | Op::MaxMem |
+        Op::Setdomainhandle | Op::Setvcpucontext | Op::Getvcpucontext |
+        Op::SetExtVcpucontext | Op::GetExtVcpucontext | Op::SetVcpuMsrs | Op::GetVcpuMsrs |
+        Op::Setvcpuextstate | Op::Getvcpuextstate | Op::Getvcpuinfo | Op::Setvcpuaffinity |
+        Op::Getvcpuaffinity | Op::Setnodeaffinity | Op::Getnodeaffinity | Op::SchedulerOp |
+        Op::Getpageframeinfo3 | Op::HypercallInit | Op::SetAddressSize | Op::GetAddressSize
+        | Op::IoportPermission | Op::IomemPermission | Op::IrqPermission | Op::MemoryMapping
+        | Op::IoportMapping | Op::GetCpuPolicy | Op::SetCpuPolicy | Op::Settimeoffset |
+        Op::Settscinfo | Op::Gettscinfo => refuse(Errno::ENOSYS, "the operation is done elsewhere"),
     }
 }
