@@ -166,22 +166,41 @@ pub const SHOOT_DOWN_VECTOR: u8 = 0xfb;
 pub fn shoot_down(set: &CpuSet, notify: impl Fn(u32)) {
     let own = PerCpu::current().index();
     let mut waiting = false;
-    for index in set.iter().filter(|&index| index != own) {
-        let other = PerCpu::of(index);
-        if other.flush_wanted.fetch_add(1, AcqRel) == 0 {
-            notify(other.apic_id.load(Relaxed));
+    for (number, word) in set.words.iter().enumerate() {
+        let mut left = word.load(Acquire);
+        if number == own / 64 {
+            left &= !(1 << (own % 64));
         }
-        waiting = true;
+        while left != 0 {
+            ask(number * 64 + left.trailing_zeros() as usize, &notify);
+            left &= left.wrapping_sub(1);
+            waiting = true;
+        }
     }
     if set.contains(own) {
         flush_all_local();
     }
     if waiting {
-        for index in set.iter().filter(|&index| index != own) {
-            while PerCpu::of(index).flush_wanted.load(Acquire) != 0 {
-                poll();
-                cpu::relax();
-            }
+        wait_for(set, own);
+    }
+}
+
+/// Asks another processor to flush.
+#[cold]
+fn ask(index: usize, notify: &impl Fn(u32)) {
+    let other = PerCpu::of(index);
+    if other.flush_wanted.fetch_add(1, AcqRel) == 0 {
+        notify(other.apic_id.load(Relaxed));
+    }
+}
+
+/// Waits until the others of the set have flushed.
+#[cold]
+fn wait_for(set: &CpuSet, own: usize) {
+    for index in set.iter().filter(|&index| index != own) {
+        while PerCpu::of(index).flush_wanted.load(Acquire) != 0 {
+            poll();
+            cpu::relax();
         }
     }
 }

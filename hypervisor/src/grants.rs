@@ -139,8 +139,8 @@ fn release(borrowed: &Maptrack<GrantFrame>, handle: GrantHandle, lenders: &mut L
         Held::give_back_kept(mapping.frame, mapping.writable);
     }
     let lender = lenders.find(mapping.lender).ok();
-    unmapping.finish(lender.as_ref().map(|lender| &lender.grants.table));
+    unmapping.finish(lender.map(|lender| &lender.grants.table));
     if let Some(lender) = lender {
-        teardown::try_bury(&lender);
+        teardown::try_bury(lender);
     }
 }

@@ -1,6 +1,7 @@
 //! Pinning an entry: the in-use flag protocol between the lender, who may take an unused entry back at any
 //! moment, and us.
 
+use spin::mutex::SpinMutex;
 use vocabulary::{DomainId, GrantRef, Mfn};
 use xen_abi::grant_table::{
     GTF_permit_access, GTF_reading, GTF_readonly, GTF_sub_page, GTF_transitive, GTF_type_mask,
@@ -42,6 +43,7 @@ struct Wish {
 #[must_use = "a pin is released when dropped"]
 pub(crate) struct Pin<'t, F: SharedPage> {
     table: &'t GrantTable<F>,
+    record: &'t SpinMutex<Active, F::Relax>,
     reference: GrantRef,
     kinds: Kinds,
     write: bool,
@@ -77,11 +79,9 @@ impl<'t, F: SharedPage> Pin<'t, F> {
 
     /// Lets the hold outlive the guard: a mapping's handle owns it now, until `unpin`.
     pub fn into_mapping(self, machine: Mfn) {
-        if let Some(record) = self.table.record(self.reference) {
-            if let Some(terms) = &mut record.lock().use_ {
-                if terms.machine == Mfn::INVALID {
-                    terms.machine = machine;
-                }
+        if let Some(terms) = &mut self.record.lock().use_ {
+            if terms.machine == Mfn::INVALID {
+                terms.machine = machine;
             }
         }
         core::mem::forget(self);
@@ -90,12 +90,14 @@ impl<'t, F: SharedPage> Pin<'t, F> {
 
 impl<F: SharedPage> Drop for Pin<'_, F> {
     fn drop(&mut self) {
-        self.table.unpin(self.reference, self.kinds, self.write);
+        self.table
+            .unpin_record(self.record, self.reference, self.kinds, self.write);
     }
 }
 
 impl<F: SharedPage> GrantTable<F> {
     /// Pins an entry for `borrower`.
+    #[inline(always)]
     pub(crate) fn pin(
         &self,
         borrower: DomainId,
@@ -104,7 +106,8 @@ impl<F: SharedPage> GrantTable<F> {
         write: bool,
         usage: Usage,
     ) -> Granted<Pin<'_, F>> {
-        let mut active = self.lock(reference)?;
+        let record = self.existing(reference)?;
+        let mut active = record.lock();
         // Read under the entry's lock: a version change that does not see this pin is seen here.
         if self.changing.load(Ordering::SeqCst) {
             return deny(Status::Again, "the grant table's version is being changed");
@@ -130,6 +133,7 @@ impl<F: SharedPage> GrantTable<F> {
         active.use_ = Some(terms);
         Ok(Pin {
             table: self,
+            record,
             reference,
             kinds,
             write,
@@ -139,9 +143,18 @@ impl<F: SharedPage> GrantTable<F> {
 
     /// Gives a hold back; tells the lender if it was the last of its kind.
     pub(crate) fn unpin(&self, reference: GrantRef, kinds: Kinds, write: bool) {
-        let Some(record) = self.record(reference) else {
-            return;
-        };
+        if let Some(record) = self.record(reference) {
+            self.unpin_record(record, reference, kinds, write);
+        }
+    }
+
+    fn unpin_record(
+        &self,
+        record: &SpinMutex<Active, F::Relax>,
+        reference: GrantRef,
+        kinds: Kinds,
+        write: bool,
+    ) {
         let mut active = record.lock();
         let before = stale_flags(&active);
         active.pins = active.pins.minus(kinds, write);
@@ -158,6 +171,7 @@ impl<F: SharedPage> GrantTable<F> {
 }
 
 /// In-use flags that no hold justifies.
+#[inline]
 fn stale_flags(active: &Active) -> u16 {
     let writing = if active.pins.has_writers() {
         0
@@ -188,6 +202,7 @@ fn check_usage(lent: &Lent, usage: Usage) -> Granted<()> {
 }
 
 /// Pins an entry that is in use already, on the terms that were found first.
+#[cold]
 fn join<F: SharedPage>(
     entry: &Entry<'_, F>,
     wish: Wish,
@@ -208,6 +223,7 @@ fn join<F: SharedPage>(
 }
 
 /// Pins an entry that nobody holds: marks it and reads its terms.
+#[inline(always)]
 fn open<F: SharedPage>(entry: &Entry<'_, F>, wish: Wish, active: &Active) -> Granted<Use> {
     let header = mark(entry, wish, active)?;
     let lent = entry.lent(header);
@@ -223,6 +239,7 @@ fn open<F: SharedPage>(entry: &Entry<'_, F>, wish: Wish, active: &Active) -> Gra
 }
 
 /// Whether a header lends what is wished for.
+#[inline]
 fn check_header(version: Version, header: Header, wish: Wish) -> Granted<()> {
     let kind = header.flags & GTF_type_mask;
     let transitive = version == Version::V2 && kind == GTF_transitive && wish.usage == Usage::Copy;
@@ -246,6 +263,7 @@ fn check_header(version: Version, header: Header, wish: Wish) -> Granted<()> {
 
 /// Marks an entry as in use, if its lender lends it; answers the header that holds while it is marked.
 /// A refusal leaves no mark that was not there.
+#[inline(always)]
 fn mark<F: SharedPage>(entry: &Entry<'_, F>, wish: Wish, active: &Active) -> Granted<Header> {
     let flags = GTF_reading | if wish.write { GTF_writing } else { 0 };
     match entry.version {

@@ -48,6 +48,7 @@ impl<F: SharedPage> GrantTable<F> {
     /// # Errors
     /// `BadReference`: no such entry. `General`: it does not lend that. `Again`: its table's version is
     /// being changed. `NoSpace`: held too often.
+    #[inline(always)]
     pub fn begin_copy(
         &self,
         borrower: DomainId,
@@ -91,6 +92,7 @@ impl<'a, F: SharedPage> TransitivePin<'a, F> {
 }
 
 impl<'a, F: SharedPage> CopyPin<'a, F> {
+    #[inline(always)]
     fn new(pin: Pin<'a, F>, through: Option<Pin<'a, F>>) -> Granted<Self> {
         let (frame, start, length) = match pin.terms.lent {
             Lent::Frame(frame) => (frame, 0, PAGE_SIZE as u16),

@@ -57,6 +57,7 @@ impl<F: SharedPage> GrantTable<F> {
     /// `BadReference`: no such entry, or neither host nor device asked for. `NoSpace`: no handle left, or
     /// held too often. `General`: the entry does not lend that to the borrower. `Again`: the lender
     /// changes its table's version.
+    #[inline(always)]
     pub fn begin_map<'a>(
         &'a self,
         track: &'a Maptrack<F>,

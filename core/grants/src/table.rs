@@ -129,6 +129,7 @@ impl<F: SharedPage> GrantTable<F> {
     }
 
     /// `GNTTABOP_get_version`.
+    #[inline]
     pub fn version(&self) -> Version {
         match self.version.load(Ordering::Acquire) {
             2 => Version::V2,
@@ -142,6 +143,7 @@ impl<F: SharedPage> GrantTable<F> {
     }
 
     /// `GNTTABOP_query_size`: frames it has.
+    #[inline]
     pub fn frame_count(&self) -> u32 {
         self.frame_count.load(Ordering::Acquire)
     }
@@ -168,6 +170,7 @@ impl<F: SharedPage> GrantTable<F> {
     }
 
     /// A shared frame, if the table has grown to it: for `setup_table` and `add_to_physmap`.
+    #[inline]
     pub fn frame(&self, index: u32) -> Option<&F> {
         if index >= self.frame_count() {
             return None;
@@ -260,12 +263,19 @@ impl<F: SharedPage> GrantTable<F> {
     }
 
     /// How many entries the table has now.
+    #[inline]
     pub fn entry_count(&self) -> u32 {
         self.frame_count() * self.version().entries_per_frame()
     }
 
     /// Locks the record of an entry that exists.
     pub(crate) fn lock(&self, reference: GrantRef) -> Granted<SpinMutexGuard<'_, Active>> {
+        Ok(self.existing(reference)?.lock())
+    }
+
+    /// The record of an entry that exists.
+    #[inline]
+    pub(crate) fn existing(&self, reference: GrantRef) -> Granted<&SpinMutex<Active, F::Relax>> {
         let bad = Denied {
             status: Status::BadReference,
             rule: "no such grant entry",
@@ -273,16 +283,18 @@ impl<F: SharedPage> GrantTable<F> {
         if reference.0 >= self.entry_count() {
             return Err(bad);
         }
-        Ok(self.record(reference).ok_or(bad)?.lock())
+        self.record(reference).ok_or(bad)
     }
 
     /// The record of an entry, if the table ever covered it.
+    #[inline]
     pub(crate) fn record(&self, reference: GrantRef) -> Option<&SpinMutex<Active, F::Relax>> {
         let chunk = self.active.get((reference.0 / CHUNK) as usize)?.get()?;
         chunk.get((reference.0 % CHUNK) as usize)
     }
 
     /// The shared entry, in the table's version. With its record locked, so that the version stays.
+    #[inline]
     pub(crate) fn entry(&self, reference: GrantRef) -> Granted<Entry<'_, F>> {
         self.entry_as(self.version(), reference).ok_or(Denied {
             status: Status::BadReference,
@@ -291,6 +303,7 @@ impl<F: SharedPage> GrantTable<F> {
     }
 
     /// The shared entry of a reference in a version of choice.
+    #[inline(always)]
     pub(crate) fn entry_as(&self, version: Version, reference: GrantRef) -> Option<Entry<'_, F>> {
         let each = version.entries_per_frame();
         let frame = self.frame(reference.0 / each)?;

@@ -35,13 +35,17 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     }
     let operation = GrantTableOp::from_number(number).map_err(Refusal::from)?;
     match operation {
-        GrantTableOp::MapGrantRef
-        | GrantTableOp::UnmapGrantRef
-        | GrantTableOp::UnmapAndReplace
-        | GrantTableOp::Copy
-        | GrantTableOp::Transfer
-        | GrantTableOp::SwapGrantRef
-        | GrantTableOp::CacheFlush => many(vcpu, operation, arguments, count),
+        GrantTableOp::MapGrantRef => many(arguments, |rest| map::run(vcpu, rest, count)),
+        GrantTableOp::UnmapGrantRef => many(arguments, |rest| {
+            unmap::run::<abi::GnttabUnmapGrantRef>(vcpu, rest, count)
+        }),
+        GrantTableOp::UnmapAndReplace => many(arguments, |rest| {
+            unmap::run::<abi::GnttabUnmapAndReplace>(vcpu, rest, count)
+        }),
+        GrantTableOp::Copy => many(arguments, |rest| copy::run(vcpu, rest, count)),
+        GrantTableOp::Transfer => many(arguments, |rest| transfer::run(vcpu, rest, count)),
+        GrantTableOp::SwapGrantRef => many(arguments, |rest| swap::run(vcpu, rest, count)),
+        GrantTableOp::CacheFlush => many(arguments, |rest| cache::run(vcpu, rest, count)),
         GrantTableOp::SetupTable => one(count, || setup(vcpu, structures)),
         GrantTableOp::QuerySize => one(count, || query(vcpu, structures)),
         GrantTableOp::SetVersion => {
@@ -71,24 +75,12 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
 }
 
 /// Operations that take any number of structures.
-fn many(vcpu: &Vcpu, operation: GrantTableOp, arguments: &mut Arguments, count: u32) -> Answer {
+#[inline(always)]
+fn many(arguments: &mut Arguments, work: impl FnOnce(&mut Arguments) -> Answer) -> Answer {
     if !hw::copy::is_guest_range(arguments.get(1), 0) {
         return refuse(Errno::EFAULT, "an argument's address is not the guest's");
     }
-    match operation {
-        GrantTableOp::MapGrantRef => map::run(vcpu, arguments, count),
-        GrantTableOp::UnmapGrantRef => {
-            unmap::run::<abi::GnttabUnmapGrantRef>(vcpu, arguments, count)
-        }
-        GrantTableOp::UnmapAndReplace => {
-            unmap::run::<abi::GnttabUnmapAndReplace>(vcpu, arguments, count)
-        }
-        GrantTableOp::Copy => copy::run(vcpu, arguments, count),
-        GrantTableOp::Transfer => transfer::run(vcpu, arguments, count),
-        GrantTableOp::SwapGrantRef => swap::run(vcpu, arguments, count),
-        GrantTableOp::CacheFlush => cache::run(vcpu, arguments, count),
-        _ => refuse(Errno::ENOSYS, "the grant operation takes one structure"),
-    }
+    work(arguments)
 }
 
 /// Operations that take one structure only.

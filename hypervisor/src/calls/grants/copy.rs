@@ -6,26 +6,27 @@ use alloc::sync::Arc;
 
 use grants::{CopyAccess, CopyPin, Granted, Status};
 use hw::window::Window;
+use memory::PageRef;
 use vocabulary::{DomainId, GrantRef, Mfn, PAGE_SIZE};
 use xen_abi::grant_table as abi;
 use xen_abi::grant_table::{GnttabCopy as Request, GnttabCopyPtr};
 
-use super::{deny, each, status_of, Held, Lenders};
+use super::{bad_page, deny, each, not_writable, status_of, Lenders};
 use crate::domain::Domain;
 use crate::grants::GrantFrame;
 use crate::guest;
 use crate::hypercall::{Answer, Arguments};
+use crate::machine::{self, Machine};
 use crate::vcpu::Vcpu;
 
 const STATUS: u64 = offset_of!(Request, status) as u64;
 
 /// One side of a copy.
 struct Side {
-    domain: Arc<Domain>,
-    by_grant: bool,
+    /// Who lends; `None` for a frame of the caller's own.
+    lender: Option<Arc<Domain>>,
     word: u64,
     offset: u16,
-    write: bool,
 }
 
 /// Copies for each structure. Each has its own status; a refused one does not stop the others.
@@ -39,22 +40,19 @@ pub fn run(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
 }
 
 fn copy(vcpu: &Vcpu, lenders: &mut Lenders, request: &Request) -> Granted<()> {
-    let side = |lenders: &mut Lenders, end: &GnttabCopyPtr, flag: u16, write: bool| {
+    let mut side = |end: &GnttabCopyPtr, flag: u16| {
         let by_grant = request.flags & flag != 0;
-        let domain = named(vcpu, lenders, DomainId(end.domid), by_grant)?;
         Ok(Side {
-            domain,
-            by_grant,
+            lender: lender(vcpu, lenders, DomainId(end.domid), by_grant)?,
             word: end.u,
             offset: end.offset,
-            write,
         })
     };
-    let source = side(lenders, &request.source, abi::GNTCOPY_source_gref, false)?;
-    let target = side(lenders, &request.dest, abi::GNTCOPY_dest_gref, true)?;
+    let source = side(&request.source, abi::GNTCOPY_source_gref)?;
+    let target = side(&request.dest, abi::GNTCOPY_dest_gref)?;
     let length = request.len;
-    with_page(vcpu, &source, |from, readable| {
-        with_page(vcpu, &target, |to, writable| {
+    with_page::<false>(vcpu, &source, |from, readable| {
+        with_page::<true>(vcpu, &target, |to, writable| {
             for offset in [source.offset, target.offset] {
                 if usize::from(offset) + usize::from(length) > PAGE_SIZE {
                     return deny(
@@ -81,15 +79,21 @@ fn copy(vcpu: &Vcpu, lenders: &mut Lenders, request: &Request) -> Granted<()> {
     })
 }
 
-/// The domain that a side names. Only the caller's own frames can be named without a grant, and only by
-/// `DOMID_SELF`.
-fn named(vcpu: &Vcpu, lenders: &mut Lenders, id: DomainId, by_grant: bool) -> Granted<Arc<Domain>> {
+/// The domain whose grant a side names, if it names one. Only the caller's own frames can be named without, and
+/// only by `DOMID_SELF`.
+#[inline]
+fn lender(
+    vcpu: &Vcpu,
+    lenders: &mut Lenders,
+    id: DomainId,
+    by_grant: bool,
+) -> Granted<Option<Arc<Domain>>> {
     if id == DomainId::SELF {
-        return Ok(Arc::clone(&vcpu.domain));
+        return Ok(by_grant.then(|| Arc::clone(&vcpu.domain)));
     }
     let domain = lenders.find(id)?;
     if by_grant {
-        Ok(domain)
+        Ok(Some(Arc::clone(domain)))
     } else {
         deny(
             Status::PermissionDenied,
@@ -98,51 +102,61 @@ fn named(vcpu: &Vcpu, lenders: &mut Lenders, id: DomainId, by_grant: bool) -> Gr
     }
 }
 
-/// Runs `work` with a side's frame, which is held as long, and with the grant it came from.
-fn with_page(
+/// Runs `work` with a side's frame, which is held as long, writable where `WRITE`, and with the grant it came from.
+#[inline(always)]
+fn with_page<const WRITE: bool>(
     vcpu: &Vcpu,
     side: &Side,
     work: impl FnOnce(Mfn, Option<&CopyPin<'_, GrantFrame>>) -> Granted<()>,
 ) -> Granted<()> {
     let own = vcpu.domain.id;
-    if !side.by_grant {
+    let Some(lender) = &side.lender else {
         let frame = Mfn(side.word);
-        let held = Held::take(frame, own, own, side.write)?;
-        let done = work(frame, None);
-        drop(held);
-        return done;
-    }
+        return with_frame::<WRITE>(frame, own, || work(frame, None));
+    };
     // The reference is the low half of the word that would be a frame.
     let reference = GrantRef(side.word as u32);
-    match side
-        .domain
-        .grants
-        .table
-        .begin_copy(own, reference, side.write)?
-    {
-        CopyAccess::Direct(pin) => with_granted(&pin, side.write, work),
+    let pin = match lender.grants.table.begin_copy(own, reference, WRITE)? {
+        CopyAccess::Direct(pin) => pin,
         CopyAccess::Transitive(through) => {
-            let Ok(lender) = Lenders::default().find(through.lender()) else {
+            let mut lenders = Lenders::default();
+            let Ok(lender) = lenders.find(through.lender()) else {
                 return deny(
                     Status::General,
                     "a transitive grant names a domain that does not exist",
                 );
             };
-            let pin = through.resolve(&lender.grants.table)?;
-            with_granted(&pin, side.write, work)
+            return with_granted::<WRITE>(&through.resolve(&lender.grants.table)?, work);
         }
-    }
+    };
+    with_granted::<WRITE>(&pin, work)
 }
 
-fn with_granted(
+#[inline(always)]
+fn with_granted<const WRITE: bool>(
     pin: &CopyPin<'_, GrantFrame>,
-    write: bool,
     work: impl FnOnce(Mfn, Option<&CopyPin<'_, GrantFrame>>) -> Granted<()>,
 ) -> Granted<()> {
     let frame = pin.machine().unwrap_or(Mfn(pin.frame().0));
     // Nobody maps the frame here, so that its owner is as good as any user.
-    let held = Held::take(frame, pin.owner(), pin.owner(), write)?;
-    let done = work(frame, Some(pin));
-    drop(held);
+    with_frame::<WRITE>(frame, pin.owner(), || work(frame, Some(pin)))
+}
+
+/// Runs `work` while a frame of `owner` is held, writable where `WRITE`.
+#[inline(always)]
+fn with_frame<const WRITE: bool>(
+    frame: Mfn,
+    owner: DomainId,
+    work: impl FnOnce() -> Granted<()>,
+) -> Granted<()> {
+    let page = PageRef::acquire(machine::frames(), &Machine, frame, owner).map_err(bad_page)?;
+    if !WRITE {
+        let done = work();
+        drop(page);
+        return done;
+    }
+    let page = page.writable().map_err(not_writable)?;
+    let done = work();
+    drop(page);
     done
 }

@@ -32,7 +32,7 @@ fn dump(vcpu: &Vcpu, id: DomainId) -> Granted<()> {
     if id == DomainId::SELF {
         show(&vcpu.domain);
     } else {
-        show(&*Lenders::default().find(id)?);
+        show(Lenders::default().find(id)?);
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use alloc::sync::Arc;
 
 use grants::{Denied, Granted, Status};
 use memory::{L1Slot, PageRef, Paging, Stop, WritableRef};
-use vocabulary::{DomainId, MachineAddr, Mfn, Refused, VirtAddr};
+use vocabulary::{DomainId, MachineAddr, Mfn, Refusal, Refused, VirtAddr};
 use xen_abi::grant_table as abi;
 
 use crate::domain::Domain;
@@ -86,15 +86,31 @@ pub struct Lenders {
 
 impl Lenders {
     /// The domain of a number. `BadDomain` where there is none; `DOMID_SELF` is none.
-    pub fn find(&mut self, id: DomainId) -> Granted<Arc<Domain>> {
-        if let Some(domain) = self.last.as_ref().filter(|domain| domain.id == id) {
-            return Ok(Arc::clone(domain));
+    #[inline]
+    pub fn find(&mut self, id: DomainId) -> Granted<&Arc<Domain>> {
+        if !self.last.as_ref().is_some_and(|domain| domain.id == id) {
+            self.last = domains::find(id);
         }
-        let Some(domain) = domains::find(id) else {
-            return deny(Status::BadDomain, "there is no such domain");
-        };
-        self.last = Some(Arc::clone(&domain));
-        Ok(domain)
+        self.last.as_ref().ok_or(Denied {
+            status: Status::BadDomain,
+            rule: "there is no such domain",
+        })
+    }
+}
+
+/// The frame is not the lender's.
+pub fn bad_page(refusal: Refusal) -> Denied {
+    Denied {
+        status: Status::BadPage,
+        rule: refusal.rule,
+    }
+}
+
+/// The frame is to be written and is a page table or holds descriptors.
+pub fn not_writable(refusal: Refusal) -> Denied {
+    Denied {
+        status: Status::General,
+        rule: refusal.rule,
     }
 }
 
@@ -109,25 +125,20 @@ pub enum Held {
 impl Held {
     /// References a frame of `owner`, which `user` is going to map. `BadPage`: it is not the owner's.
     /// `General`: it is to be written and is a page table or holds descriptors.
+    #[inline]
     pub fn take(frame: Mfn, owner: DomainId, user: DomainId, write: bool) -> Granted<Self> {
-        let acquire = if owner == user {
-            PageRef::acquire
+        let frames = machine::frames();
+        let page = if owner == user {
+            PageRef::acquire(frames, &Machine, frame, owner)
         } else {
-            PageRef::acquire_foreign
+            PageRef::acquire_foreign(frames, &Machine, frame, owner)
         };
-        let page =
-            acquire(machine::frames(), &Machine, frame, owner).map_err(|refusal| Denied {
-                status: Status::BadPage,
-                rule: refusal.rule,
-            })?;
-        if !write {
-            return Ok(Self::Read(page));
+        let page = page.map_err(bad_page)?;
+        if write {
+            Ok(Self::Write(page.writable().map_err(not_writable)?))
+        } else {
+            Ok(Self::Read(page))
         }
-        let page = page.writable().map_err(|refusal| Denied {
-            status: Status::General,
-            rule: refusal.rule,
-        })?;
-        Ok(Self::Write(page))
     }
 
     /// Leaves the references to what holds them from now on.

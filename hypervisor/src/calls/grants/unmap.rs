@@ -191,9 +191,9 @@ fn give_back(vcpu: &Vcpu, gone: &mut Gone<'_>) {
         }
         // A lender stays known for as long as anything of it is held.
         let lender = lenders.find(mapping.lender).ok();
-        unmapping.finish(lender.as_ref().map(|domain| &domain.grants.table));
+        unmapping.finish(lender.map(|domain| &domain.grants.table));
         if let Some(lender) = lender {
-            teardown::try_bury(&lender);
+            teardown::try_bury(lender);
         }
     }
 }
