@@ -14,13 +14,21 @@ pub struct Exchange {
 
 /// Recognises the instruction in its first eight bytes (little-endian, as they lie in memory): a REX prefix with
 /// W and no other, opcode 0x87, a memory operand.
-#[inline]
+#[inline(always)]
 pub const fn quadword_exchange(bytes: u64) -> Option<Exchange> {
     let [rex, opcode, modrm, sib, ..] = bytes.to_le_bytes();
     if rex & 0xf8 != 0x48 || opcode != 0x87 || modrm >> 6 == 3 {
         return None;
     }
+    let register = (modrm >> 3 & 7) | (rex & 4) << 1;
     let (mode, base) = (modrm >> 6, modrm & 7);
+    if mode == 0 && base != 4 && base != 5 {
+        // As compilers write it: the address is in a register.
+        return Some(Exchange {
+            register,
+            length: 3,
+        });
+    }
     let has_sib = base == 4;
     // Without displacement, base 5 stands for a 32-bit one: relative to `rip`, or with no base register at all.
     let no_base = if has_sib { sib & 7 == 5 } else { base == 5 };
@@ -30,7 +38,7 @@ pub const fn quadword_exchange(bytes: u64) -> Option<Exchange> {
         _ => 4,
     };
     Some(Exchange {
-        register: (modrm >> 3 & 7) | (rex & 4) << 1,
+        register,
         length: 3 + has_sib as u8 + displacement,
     })
 }

@@ -17,12 +17,54 @@ const REQUEST: u64 = 16;
 /// Arguments: requests, count, where to store how many were done, foreign domains.
 #[inline]
 pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
+    let [at, count, done_at, foreign, ..] = arguments.0;
+    let is_own = foreign as u32 == u32::from(DomainId::SELF.0);
+    if count == 1 && done_at == 0 && is_own {
+        let [pointer, value] = guest::read_words::<2>(at)?;
+        if let Some(mode) = usual_mode(pointer) {
+            return one(&caller.vcpu.domain, pointer, value, mode, arguments);
+        }
+    }
     let targets = authority::mmu_targets(caller.vcpu, arguments.get(3) as u32)?;
     let own = &caller.vcpu.domain;
     let tables: &Domain = targets.tables.as_deref().unwrap_or(own);
     requests::run(arguments, |requests, budget| {
         apply_all(tables, targets.pages, requests, budget)
     })
+}
+
+/// The commonest call: one entry of the caller's own tables, and nobody wants to be told how many were done.
+#[inline(always)]
+fn one(own: &Domain, pointer: u64, value: u64, mode: Mode, arguments: &mut Arguments) -> Answer {
+    let address = MachineAddr(pointer & !COMMAND);
+    let update = EntryUpdate {
+        table: address.frame(),
+        index: address.offset() >> 3,
+        value,
+        mode,
+        page_owner: own.id,
+    };
+    let mut paging = own.paging.lock();
+    // Where it stops, nothing is done yet, and the same call goes on.
+    machine::mmu().update_entry(&mut paging, &update, &mut Budget::new(requests::BUDGET))?;
+    if paging.has_leftover() {
+        // A call without requests finishes it.
+        arguments.set(1, authority::PREEMPTED);
+        return Err(Stop::Again);
+    }
+    Ok(0)
+}
+
+/// How a request's command replaces an entry, for the two that kernels use all the time.
+#[inline(always)]
+fn usual_mode(pointer: u64) -> Option<Mode> {
+    const NORMAL: u64 = MmuUpdateOp::NormalPtUpdate.number() as u64;
+    const PRESERVING: u64 = MmuUpdateOp::PtUpdatePreserveAd.number() as u64;
+    match pointer & COMMAND {
+        NORMAL => Some(Mode::Normal),
+        PRESERVING => Some(Mode::PreserveAccessedDirty),
+        _ => None,
+    }
 }
 
 fn apply_all(
