@@ -199,9 +199,12 @@ pub fn choose(processor: usize, running: Option<&Arc<Vcpu>>) -> (Choice, Option<
     if let Some(vcpu) = running.filter(|vcpu| !vcpu.is_runnable()) {
         state.policy.sleep(vcpu.key, now);
     }
-    let decision = state.policy.schedule(CpuId(processor as u32), now);
-    let current = running.map(|vcpu| vcpu.key);
-    if current.is_some() && decision.run == current {
+    let here = CpuId(processor as u32);
+    let decision = state.policy.schedule(here, now);
+    let stays = running.is_some_and(|vcpu| {
+        decision.run == Some(vcpu.key) && state.policy.may_run_on(vcpu.key, here)
+    });
+    if stays {
         drop(state);
         crate::timers::set_slice(decision.until);
         poke_all(&decision.pokes);

@@ -76,6 +76,11 @@ impl CpuSet {
         self.words.iter().all(|word| *word == 0)
     }
 
+    /// Whether there is one CPU in the set.
+    pub fn is_single(&self) -> bool {
+        self.len() == 1
+    }
+
     /// How many CPUs are in the set.
     pub fn len(&self) -> u32 {
         self.words.iter().map(|word| word.count_ones()).sum()

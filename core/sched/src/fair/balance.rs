@@ -21,7 +21,8 @@ impl FairScheduler {
             };
             // One that waits alone on an idle CPU is about to run there.
             let is_about_to_run = cpu.current.is_none() && cpu.queue.len() == 1;
-            if is_about_to_run || best.is_some_and(|(load, _)| load >= cpu.load) {
+            if is_about_to_run || cpu.movable == 0 || best.is_some_and(|(load, _)| load >= cpu.load)
+            {
                 continue;
             }
             // All of the queue, not only its front: an idle CPU must find whatever it may run.

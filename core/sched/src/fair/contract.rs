@@ -140,6 +140,7 @@ impl Scheduler for FairScheduler {
                 on_cpu: None,
                 home: parameters.first_cpu,
                 place: None,
+                movable: false,
                 parked: false,
                 reached: clock,
                 arrived: now,

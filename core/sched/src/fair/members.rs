@@ -24,6 +24,8 @@ pub(crate) struct Vcpu {
     pub home: CpuId,
     /// Its place in its home's queue, or where it is parked in its domain's.
     pub place: Option<u32>,
+    /// Queued, it is one of its home's `movable`.
+    pub movable: bool,
     /// It waits for its domain's cap to let it run.
     pub parked: bool,
     /// How far it has come on its home's virtual clock.
@@ -109,6 +111,8 @@ pub(crate) struct Cpu {
     pub counted: Nanos,
     /// Runnable vCPUs that wait here, by how far they have come.
     pub queue: IndexedHeap<VirtualTime>,
+    /// How many of those another CPU might take.
+    pub movable: u32,
     /// The least that any vCPU here has come to; never goes back.
     pub clock: VirtualTime,
     /// The sum of weights of the current vCPU, if runnable when last looked at, and those in the queue.
@@ -135,6 +139,7 @@ impl Cpu {
             turn: now,
             counted: now,
             queue: IndexedHeap::new(),
+            movable: 0,
             clock: VirtualTime::START,
             load: 0,
             until: None,

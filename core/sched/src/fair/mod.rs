@@ -128,6 +128,8 @@ impl FairScheduler {
         let (reached, load, domain) = (vcpu.reached, vcpu.weight.load(), vcpu.domain);
         if let Some(domain) = self.domains.get_mut(domain) {
             domain.running += 1;
+            // What is left is what the timer is set by.
+            domain.budget.spend(Nanos(0), now);
         }
         if let Some(cpu) = self.cpu_mut(cpu_id) {
             cpu.current = Some(key);

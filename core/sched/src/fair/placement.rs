@@ -10,7 +10,7 @@ use crate::{CpuId, CpuSet, Poke};
 /// How much a vCPU that slept may come in before those that ran meanwhile.
 const LONGEST_LAG: i64 = at_default_weight(5_000_000);
 /// How much lead a vCPU takes along when it moves.
-const LONGEST_LEAD: i64 = at_default_weight(10_000_000);
+const LONGEST_LEAD: i64 = at_default_weight(100_000_000);
 /// How far behind the running vCPU a woken one must be to preempt it.
 const PREEMPTION: i64 = at_default_weight(500_000);
 
@@ -61,15 +61,21 @@ impl FairScheduler {
         self.count(target, now);
         let vcpu = self.vcpus.get(key)?;
         let weight = vcpu.weight;
-        // Whatever it got ahead in one turn counts, however light it is.
-        let longest_lead = LONGEST_LEAD.max(weight.distance(self.rules.longest_run()));
+        // On its own CPU it pays for whatever it got ahead, however long a turn became; elsewhere, for that of a turn.
+        let longest_lead = if vcpu.home == target {
+            i64::MAX
+        } else {
+            LONGEST_LEAD.max(weight.distance(self.rules.longest_run()))
+        };
         // The clock of a home that went away meanwhile is lost, and the lead with it.
         let lead = self
             .cpu(vcpu.home)
             .map_or(0, |home| vcpu.reached.since(home.clock))
             .clamp(-LONGEST_LAG, longest_lead);
         let clock = self.cpu(target)?.clock;
+        let movable = !vcpu.hard.is_single() || !vcpu.hard.contains(target);
         let vcpu = self.vcpus.get_mut(key)?;
+        vcpu.movable = movable;
         vcpu.reached = clock.plus(lead);
         if vcpu.home != target {
             vcpu.home = target;
@@ -83,6 +89,7 @@ impl FairScheduler {
         // Room was reserved when the vCPU or the CPU came, whichever was later.
         let _has_room = cpu.queue.push(reached, key, &mut self.vcpus);
         cpu.load += weight.load();
+        cpu.movable += u32::from(movable);
         self.queued.insert(target);
         self.idle.remove(target);
         let Some(current) = cpu.current.and_then(|current| self.vcpus.get(current)) else {
@@ -105,6 +112,7 @@ impl FairScheduler {
             return;
         };
         let (home, load, domain) = (vcpu.home, vcpu.weight.load(), vcpu.domain);
+        let movable = u32::from(vcpu.movable);
         let Some(place) = vcpu.place else {
             return;
         };
@@ -122,6 +130,7 @@ impl FairScheduler {
         };
         cpu.queue.remove(place, &mut self.vcpus);
         cpu.load = cpu.load.saturating_sub(load);
+        cpu.movable = cpu.movable.saturating_sub(movable);
         if cpu.queue.is_empty() {
             self.queued.remove(home);
             if cpu.current.is_none() && self.online.contains(home) {

@@ -162,6 +162,21 @@ fn one_two_four() {
     assert_shares(&shares, &[143, 286, 571], 4);
 }
 
+/// Found on a crowded host, whose emulator let turns of 2 ms last 50: what a vCPU ran beyond 10 ms was forgiven it.
+#[test]
+fn late_timers_do_not_level_shares() {
+    for scheduler in [FairScheduler::credit2(), FairScheduler::credit()] {
+        let mut machine = Machine::new(scheduler, 1);
+        machine.lateness = 100_000_000;
+        for of_guest in [256, 512, 1024] {
+            let guest = machine.add(weight(of_guest), CpuSet::ALL, HOG);
+            machine.wake(guest);
+        }
+        machine.run(100 * SECOND);
+        assert_shares(&machine.shares(100 * SECOND), &[143, 286, 571], 6);
+    }
+}
+
 #[test]
 fn turns_of_credit_are_as_long_as_set() {
     let (machine, _) = hogs_under(FairScheduler::credit(), 1, &[256; 3], 9);

@@ -115,6 +115,9 @@ pub struct Machine<S> {
     pub now: u64,
     /// Whether guests' stretches of running are written down.
     pub keeps_stretches: bool,
+    /// By how much timers are late at most, at random: a machine that is itself somebody's guest.
+    pub lateness: u64,
+    chance: u64,
 }
 
 impl<S: Scheduler> Machine<S> {
@@ -125,6 +128,8 @@ impl<S: Scheduler> Machine<S> {
             guests: Vec::new(),
             now: 1_000,
             keeps_stretches: false,
+            lateness: 0,
+            chance: 0x2545_f491_4f6c_dd1d,
         };
         for _ in 0..cpus {
             machine.processors.push(Processor::default());
@@ -314,9 +319,14 @@ impl<S: Scheduler> Machine<S> {
                 guest.waits.push(now - at);
             }
         }
+        self.chance = self
+            .chance
+            .wrapping_mul(0x5851_f42d_4c95_7f2d)
+            .wrapping_add(1);
+        let late = (self.chance >> 33) % (self.lateness + 1);
         let processor = &mut self.processors[cpu];
         processor.schedules += 1;
-        processor.until = decision.until.map(|until| until.0);
+        processor.until = decision.until.map(|until| until.0 + late);
         processor.poked_at = None;
         processor.current = decision.run;
         processor.since = self.now;
