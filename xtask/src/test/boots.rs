@@ -22,7 +22,23 @@ pub fn jobs() -> Vec<Job> {
         }
     }
     jobs.push(limited());
+    jobs.extend(["credit", "rtds", "null"].map(under));
     jobs
+}
+
+/// Under another scheduler than the usual, with the hypervisor's own assertions on.
+fn under(scheduler: &'static str) -> Job {
+    let name = format!("dom0/boots under sched={scheduler}");
+    Job::one(name, move |context, test| {
+        let hypervisor = context.hypervisor(Profile::Checked)?;
+        let machine = Machine::with_dom0(&hypervisor, context.dom0()?, "boot")
+            .processors(2)
+            .memory(1024)
+            .words(&format!("sched={scheduler}"))
+            .kernel_words("cpus=2 least=700");
+        context.passes(test, &machine, BOOT).map(drop)
+    })
+    .tail_unless(false)
 }
 
 /// All of the machine's memory is dom0's but for what the hypervisor keeps.
