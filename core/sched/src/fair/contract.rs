@@ -339,9 +339,29 @@ impl FairScheduler {
             if let Some(cpu) = at.and_then(|cpu| self.cpu_mut(cpu)) {
                 cpu.load = cpu.load.saturating_sub(old) + u64::from(weight);
             }
-            if let Some(member) = self.vcpus.get_mut(key) {
-                member.weight = Weight::new(weight);
-            }
+            self.scale_lead(key, Weight::new(weight));
+        }
+    }
+
+    /// Gives a vCPU another weight. How far it is ahead was counted by the old one: it owes the same processor time.
+    fn scale_lead(&mut self, key: u32, weight: Weight) {
+        let Some(home) = self.vcpus.get(key).map(|member| member.home) else {
+            return;
+        };
+        let clock = self.cpu(home).map(|cpu| cpu.clock);
+        let Some(member) = self.vcpus.get_mut(key) else {
+            return;
+        };
+        let lead = clock.map_or(0, |clock| member.reached.since(clock));
+        if let Some(clock) = clock.filter(|_| lead > 0) {
+            member.reached = clock.plus(weight.distance(member.weight.time_for(lead)));
+        }
+        member.weight = weight;
+        let place = member.place.filter(|_| !member.parked);
+        let reached = member.reached;
+        let cpu = self.cpus.get_mut(home.0 as usize).and_then(Option::as_mut);
+        if let (Some(place), Some(cpu)) = (place, cpu) {
+            cpu.queue.change_key(place, reached, &mut self.vcpus);
         }
     }
 

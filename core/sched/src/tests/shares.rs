@@ -177,6 +177,22 @@ fn late_timers_do_not_level_shares() {
     }
 }
 
+/// What a vCPU owes for its last turn was counted by the weight it had.
+#[test]
+fn a_higher_weight_is_of_use_at_once() {
+    let (mut machine, _) = hogs(1, &[1, 256], 2);
+    let now = machine.time();
+    let heavy = weight(65535).unwrap();
+    machine
+        .scheduler
+        .set_domain_parameters(DomainKey(0), &heavy, now)
+        .unwrap();
+    machine.guests[0].ran = 0;
+    machine.run(SECOND / 2);
+    let share = machine.guests[0].ran * 1000 / (SECOND / 2);
+    assert!(share >= 950, "{share}");
+}
+
 #[test]
 fn turns_of_credit_are_as_long_as_set() {
     let (machine, _) = hogs_under(FairScheduler::credit(), 1, &[256; 3], 9);
