@@ -166,12 +166,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn sides(
-    places: &Places,
-    image: Option<&Image>,
-    bare: bool,
-    xen: bool,
-) -> Result<Vec<Hypervisor>> {
+fn sides(places: &Places, image: Option<&Image>, bare: bool, xen: bool) -> Result<Vec<Hypervisor>> {
     let mut sides = Vec::new();
     if xen {
         sides.push(Hypervisor::debian_xen(places)?);

@@ -94,8 +94,8 @@ const PASSTHROUGH: &str = "passthrough";
 const GROUPS: &[Group] = &[
     group("commands", 2, 3072, ""),
     group("devices", 1, 3072, ""),
-    tail("endings", 1, 3072, ""),
-    tail("registers", 1, 2048, ""),
+    group("endings", 1, 3072, ""),
+    group("registers", 1, 2048, ""),
     tail("saving", 2, 3072, ""),
     tail("stores", 2, 2048, ""),
     tail("stores", 2, 2048, "xenstore=c").called("c_stores"),
