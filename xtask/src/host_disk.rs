@@ -38,7 +38,7 @@ const PACKAGES: &[&str] = &[
 ];
 
 /// Raised when what this file makes of the packages changes.
-const FORM: u32 = 1;
+const FORM: u32 = 3;
 
 /// Room on the disk, in MiB; the image is sparse.
 const MEBIBYTES: u64 = 6144;
@@ -53,7 +53,7 @@ const FILES: &[(&str, &str)] = &[
     (
         "etc/fstab",
         "/dev/vda / ext4 noatime 0 1\n\
-         LABEL=xenolith /opt/xenolith ext4 ro,nofail,x-systemd.device-timeout=10s 0 0\n",
+         LABEL=xenolith /opt/xenolith ext4 ro,nofail,x-systemd.device-timeout=300s 0 0\n",
     ),
     (
         "etc/systemd/network/xenbr0.netdev",
@@ -71,8 +71,8 @@ const FILES: &[(&str, &str)] = &[
     (
         "etc/systemd/system/xenolith-script.service",
         "[Unit]\nDescription=What the host's tests want done\nAfter=multi-user.target\n\
-         ConditionKernelCommandLine=script\nConditionPathExists=/opt/xenolith/on-host\n\
-         [Service]\nType=oneshot\nExecStart=/opt/xenolith/on-host\nStandardOutput=tty\n\
+         ConditionKernelCommandLine=script\nRequiresMountsFor=/opt/xenolith\n\
+         [Service]\nType=simple\nExecStart=/opt/xenolith/on-host\nStandardOutput=tty\n\
          StandardError=tty\nTTYPath=/dev/hvc0\n[Install]\nWantedBy=multi-user.target\n",
     ),
 ];
