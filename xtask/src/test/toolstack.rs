@@ -101,7 +101,7 @@ const GROUPS: &[Group] = &[
     tail("stores", 2, 2048, "xenstore=c").called("c_stores"),
     tail("leaks", 2, 2048, "times=300"),
     tail("loaders", 1, 2048, ""),
-    tail(DRIVER_DOMAIN, 1, 3072, ""),
+    tail(DRIVER_DOMAIN, 2, 3072, ""),
     tail(DEBIAN_GUEST, 2, 2048, ""),
     tail(PASSTHROUGH, 1, 2048, "modules=pciback"),
     tail(SIZES, 2, 8192, ""),
