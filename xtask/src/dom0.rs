@@ -77,29 +77,9 @@ impl Dom0 {
     /// The same with more files, each a path below `/opt/xenolith` and where it is copied from;
     /// `name` tells this initramfs from others.
     pub fn with_files(places: &Places, name: &str, files: &[(&str, &Path)]) -> Result<Self> {
-        Self::with_all(places, name, files, guests::FLAVOURS)
-    }
-
-    /// The same with guests of one more kernel: what we call it, and Debian's flavour.
-    pub fn with_kernel(
-        places: &Places,
-        name: &str,
-        kernel: (&'static str, &'static str),
-    ) -> Result<Self> {
-        let mut flavours = guests::FLAVOURS.to_vec();
-        flavours.push(kernel);
-        Self::with_all(places, name, &[], &flavours)
-    }
-
-    fn with_all(
-        places: &Places,
-        name: &str,
-        files: &[(&str, &Path)],
-        flavours: &[(&'static str, &'static str)],
-    ) -> Result<Self> {
         let kernel = Kernel::from_debian(places, "amd64")?;
         let mut archive = start(places, &kernel)?;
-        for (name, flavour) in flavours {
+        for (name, flavour) in guests::FLAVOURS {
             let guest = Guest::assemble(places, name, flavour)?;
             let folder = format!("toolstack/guests/{}", guest.name);
             let boot_file = std::fs::read(&guest.kernel)?;

@@ -13,8 +13,6 @@ use std::process::Command;
 
 /// Debian's flavours of the kernel that guests run, and what our files call them.
 pub const FLAVOURS: &[(&str, &str)] = &[("cloud", "cloud-amd64"), ("stock", "amd64")];
-/// One more, for the tests that ask for it: the kernel with PREEMPT_RT.
-pub const REAL_TIME: (&str, &str) = ("rt", "rt-amd64");
 
 /// The front ends, which Debian builds as modules, and the hypervisor's watchdog.
 const MODULES: &[&str] = &["xen-blkfront", "xen-netfront", "xen_wdt"];

@@ -7,7 +7,6 @@ use crate::build::Profile;
 use crate::dom0::Dom0;
 use crate::emulator::Emulator;
 use crate::guest_disk::GuestDisk;
-use crate::guests::REAL_TIME;
 use crate::machine::Machine;
 use anyhow::{bail, Context as _, Result};
 use std::path::Path;
@@ -65,13 +64,7 @@ impl Group {
             let disk = GuestDisk::prepare(&context.places)?;
             return Ok(with(&serving(context, &disk)?).disk(&disk.image));
         }
-        let another;
-        let dom0 = if self.file == SIZES {
-            another = Dom0::with_kernel(&context.places, SIZES, REAL_TIME)?;
-            &another
-        } else {
-            context.toolstack()?
-        };
+        let dom0 = context.toolstack()?;
         Ok(match self.file {
             DRIVER_DOMAIN => with(dom0).toolstack_disk(dom0),
             PASSTHROUGH => spare_devices(with(dom0), dom0, context.reference),
@@ -85,8 +78,6 @@ const DEBIAN_GUEST: &str = "debian_guest";
 
 /// The file whose machine has a second disk with the toolstack.
 const DRIVER_DOMAIN: &str = "driver_domain";
-/// The file whose guests run one more of Debian's kernels.
-const SIZES: &str = "sizes";
 
 /// The file whose machine has devices to give away.
 const PASSTHROUGH: &str = "passthrough";
@@ -104,7 +95,7 @@ const GROUPS: &[Group] = &[
     tail(DRIVER_DOMAIN, 2, 3072, ""),
     tail(DEBIAN_GUEST, 2, 2048, ""),
     tail(PASSTHROUGH, 1, 2048, "modules=pciback"),
-    tail(SIZES, 2, 8192, ""),
+    tail("sizes", 2, 8192, ""),
     tail("schedulers", 2, 3072, ""),
 ];
 
