@@ -46,7 +46,8 @@ impl FairScheduler {
     /// For a CPU that runs one vCPU while others wait: gives one of them to a CPU that is less loaded. Answers
     /// that CPU if it must look.
     pub(crate) fn hand_over(&mut self, from: CpuId, now: Nanos) -> Poke {
-        if !self.queued.contains(from) {
+        // Most machines that wait for this are small: with one CPU there is nobody to give to.
+        if self.online.is_single() || !self.queued.contains(from) {
             return None;
         }
         let cpu = self.cpu(from)?;

@@ -33,6 +33,9 @@ impl FairScheduler {
     /// least loaded. Soft affinity is honoured while that leaves a choice.
     fn choose(&self, vcpu: &Vcpu) -> Option<CpuId> {
         let allowed = self.allowed(vcpu);
+        if allowed.is_single() {
+            return allowed.lowest();
+        }
         let preferred = allowed.and(&vcpu.soft);
         for set in [preferred, allowed] {
             let idle = set.and(&self.idle);
