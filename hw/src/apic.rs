@@ -276,22 +276,40 @@ fn wait_for_command() {
     }
 }
 
-/// Lets the timer's undivided clock count down for as long as `wait` takes; gives how often it ticked.
-pub fn count_timer(wait: impl FnOnce()) -> u32 {
-    write(register::TIMER, MASKED);
-    write(register::INITIAL_COUNT, u32::MAX);
-    wait();
-    let left = read(register::CURRENT_COUNT);
-    write(register::INITIAL_COUNT, 0);
-    write(register::TIMER, timer_line());
-    u32::MAX.wrapping_sub(left)
+/// How often the timer's undivided clock ticked during a wait, and how long that was.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    /// Ticks of the timer's clock.
+    pub counts: u32,
+    /// The time that the wait took at least, in ticks of the time-stamp counter.
+    pub least: u64,
+    /// The most that it took: with what starting and reading the timer took.
+    pub most: u64,
 }
 
-/// Tells how fast the timer runs: `counts` while the time-stamp counter went on by `tsc`. Needed once, unless
+/// Lets the timer's undivided clock count down for as long as `wait` takes.
+pub fn count_timer(wait: impl FnOnce()) -> Counted {
+    write(register::TIMER, MASKED);
+    let before = cpu::time_stamp_in_order();
+    write(register::INITIAL_COUNT, u32::MAX);
+    let start = cpu::time_stamp_in_order();
+    wait();
+    let end = cpu::time_stamp_in_order();
+    let left = read(register::CURRENT_COUNT);
+    let after = cpu::time_stamp_in_order();
+    write(register::INITIAL_COUNT, 0);
+    write(register::TIMER, timer_line());
+    Counted {
+        counts: u32::MAX.wrapping_sub(left),
+        least: end.saturating_sub(start),
+        most: after.saturating_sub(before),
+    }
+}
+
+/// Tells how fast the timer runs: `counts` for 2^32 ticks of the time-stamp counter. Needed once, unless
 /// [`uses_deadline`].
-pub fn set_timer_rate(counts: u32, tsc: u64) {
-    let rate = (u128::from(counts) << 32) / u128::from(tsc.max(1));
-    COUNTS_PER_TSC.store(rate as u64, Ordering::Relaxed);
+pub fn set_timer_rate(counts: u64) {
+    COUNTS_PER_TSC.store(counts, Ordering::Relaxed);
 }
 
 /// Whether the timer takes time-stamps itself, so that it needs no rate.

@@ -8,7 +8,7 @@ use core::sync::atomic::{
 
 use firmware::acpi::Acpi;
 use guest_time::{
-    ClockLine, CounterRate, DisciplinedClock, PlatformClock, Synchronised, TscScale,
+    ClockLine, CounterRate, DisciplinedClock, PlatformClock, Stretch, Synchronised, TscScale,
     VersionedRecord, WallClock, WallFields, NANOS_PER_SECOND,
 };
 use hw::sync::SpinLock;
@@ -144,9 +144,7 @@ pub fn initialise(options: &Options<'_>, acpi: &Acpi) {
         return;
     }
     if !apic::uses_deadline() {
-        let ticks = hz / 100;
-        let counts = apic::count_timer(|| hw::time::wait_ticks(ticks));
-        apic::set_timer_rate(counts, ticks);
+        measure_timer(hz);
     }
     compare_time_stamps(1);
     let century = acpi.fadt.as_ref().map_or(0, |fadt| fadt.century);
@@ -163,6 +161,25 @@ pub fn initialise(options: &Options<'_>, acpi: &Acpi) {
         hz / 1000 % 1000,
         counter.kind().name()
     );
+}
+
+/// Stretches that the APIC's timer is measured for at most, a hundredth of a second each.
+const STRETCHES: u32 = 20;
+
+/// Measures the local APIC's timer against the time-stamp counter of `hz`.
+fn measure_timer(hz: u64) {
+    let measure = || {
+        let counted = apic::count_timer(|| hw::time::wait_ticks(hz / 100));
+        Stretch {
+            counts: u64::from(counted.counts),
+            least: counted.least,
+            most: counted.most,
+        }
+    };
+    match Stretch::counts_per_tsc(STRETCHES, measure) {
+        Some(counts) => apic::set_timer_rate(counts),
+        None => crate::log!(Error, "the local APIC's timer stands still"),
+    }
 }
 
 fn start(counter: Counter, first: Sample, hz: u64) -> Refused<()> {

@@ -68,3 +68,50 @@ pub fn estimate_tsc(
         error_ppb: u64::try_from(error).unwrap_or(u64::MAX),
     })
 }
+
+/// A stretch of time in which a free-running counter went on by `counts`: the TSC by `least` at least and by `most` at
+/// the most, as readings inside and outside of it tell. Whoever measured may have been held up anywhere in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// What the counter counted.
+    pub counts: u64,
+    /// TSC ticks between the readings just after its start and just before its end.
+    pub least: u64,
+    /// TSC ticks between the readings just before its start and just after its end.
+    pub most: u64,
+}
+
+/// A stretch this well known needs no better: one part in 4000.
+const WELL_KNOWN: u64 = 4000;
+
+impl Stretch {
+    /// What is not known of its length.
+    const fn blur(&self) -> u64 {
+        self.most.saturating_sub(self.least)
+    }
+
+    /// Whether its length is known better, for its length, than the other's.
+    fn is_better_than(&self, other: &Self) -> bool {
+        let part = |one: &Self, length: u64| u128::from(one.blur()) * u128::from(length);
+        part(self, other.least) < part(other, self.least)
+    }
+
+    /// What the counter counts while the TSC counts 2^32, from the best of at most `tries` stretches; fewer are taken
+    /// where one is well known. `None`: the TSC or the counter stood still.
+    pub fn counts_per_tsc(tries: u32, mut measure: impl FnMut() -> Self) -> Option<u64> {
+        let mut best: Option<Self> = None;
+        for _ in 0..tries {
+            let stretch = measure();
+            if best.is_none_or(|best| stretch.is_better_than(&best)) {
+                best = Some(stretch);
+            }
+            if best.is_some_and(|best| best.blur() <= best.least / WELL_KNOWN) {
+                break;
+            }
+        }
+        let best = best?;
+        let middle = u128::from(best.least) + u128::from(best.blur() / 2);
+        let rate = (u128::from(best.counts) << 32).checked_div(middle)?;
+        u64::try_from(rate).ok().filter(|rate| *rate > 0)
+    }
+}

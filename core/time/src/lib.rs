@@ -18,7 +18,7 @@ mod tests;
 mod timers;
 mod wall;
 
-pub use calibration::{estimate_tsc, Sample, TscEstimate};
+pub use calibration::{estimate_tsc, Sample, Stretch, TscEstimate};
 pub use clock::{ClockLine, DisciplinedClock, Synchronised};
 pub use counter::{CounterRate, PlatformClock};
 pub use published::{TimeFields, Version, VersionedRecord, GUEST_STOPPED, TSC_STABLE};

@@ -6,6 +6,7 @@
     clippy::expect_used
 )]
 
+mod calibration;
 mod clocks;
 mod records;
 mod timers;
