@@ -5,7 +5,6 @@ pub mod pools;
 pub mod settings;
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{
     AtomicBool,
     Ordering::{AcqRel, Acquire, Release, SeqCst},
@@ -14,7 +13,7 @@ use core::sync::atomic::{
 use guest_time::{RunState, Runstate, RunstateFields};
 use hw::percpu::PerCpu;
 use hw::sync::SpinLock;
-use sched::{CpuId, CpuSet, Poke, Pools, VcpuKey, VcpuParameters};
+use sched::{CpuId, CpuSet, Poke, Pools, Slots, VcpuKey, VcpuParameters};
 use vocabulary::{refuse, Errno, Nanos, Refused};
 
 use crate::domain::Domain;
@@ -33,12 +32,12 @@ struct Member {
 /// The pools with their policies, and their members by key.
 struct State {
     policy: Pools,
-    members: Vec<Option<Member>>,
+    members: Slots<Member>,
 }
 
 static STATE: SpinLock<State, { levels::SCHEDULER }> = SpinLock::new(State {
     policy: Pools::new(),
-    members: Vec::new(),
+    members: Slots::new(),
 });
 
 /// What a processor shall do.
@@ -53,7 +52,7 @@ pub enum Choice {
 
 impl State {
     fn member(&mut self, key: VcpuKey) -> Option<&mut Member> {
-        self.members.get_mut(key.0 as usize)?.as_mut()
+        self.members.get_mut(key.0)
     }
 
     fn change(&mut self, vcpu: &Vcpu, state: RunState, now: Nanos) -> Option<Runstate> {
@@ -120,21 +119,15 @@ pub fn insert(parameters: &VcpuParameters) -> Refused<VcpuKey> {
     let now = clock::now();
     let mut state = STATE.lock();
     let key = state.policy.insert(parameters, now)?;
-    let place = key.0 as usize;
-    let more = (place + 1).saturating_sub(state.members.len());
-    if state.members.try_reserve(more).is_err() {
+    if !state.members.reserve(key.0) {
         let _ = state.policy.remove(key, now);
         return refuse(Errno::ENOMEM, "no memory for another vCPU");
     }
-    while state.members.len() <= place {
-        state.members.push(None);
-    }
-    if let Some(slot) = state.members.get_mut(place) {
-        *slot = Some(Member {
-            vcpu: None,
-            runstate: Runstate::new(now),
-        });
-    }
+    let member = Member {
+        vcpu: None,
+        runstate: Runstate::new(now),
+    };
+    state.members.put(key.0, member);
     Ok(key)
 }
 
@@ -156,10 +149,7 @@ pub fn remove(vcpu: &Vcpu) -> bool {
     let Ok(next) = state.policy.remove(vcpu.key, now) else {
         return false;
     };
-    let member = state
-        .members
-        .get_mut(vcpu.key.0 as usize)
-        .and_then(Option::take);
+    let member = state.members.take(vcpu.key.0);
     drop(state);
     drop(member);
     poke(next);

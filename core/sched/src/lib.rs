@@ -17,6 +17,7 @@ mod null;
 mod parameters;
 mod policy;
 mod pools;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -27,3 +28,4 @@ pub use null::NullScheduler;
 pub use parameters::{Parameters, Server, Share, Tuning, DEFAULT_WEIGHT};
 pub use policy::{Decision, DomainKey, Poke, Policy, Scheduler, VcpuKey, VcpuParameters};
 pub use pools::{PoolId, PoolInfo, Pools, FIRST_POOL};
+pub use slots::Slots;

@@ -1,15 +1,16 @@
 //! The null scheduler: a vCPU has a CPU for itself from its first wake until it is taken down, and a decision is a
 //! look at a table. Who finds no CPU free waits, first come first served, until one is.
 
-use alloc::vec::Vec;
-
 use indexed_heap::{IndexedHeap, Places};
 use vocabulary::{refuse, Errno, Nanos, Refused};
 
-use crate::policy::{no_cpu, no_such_domain, no_such_vcpu};
+use crate::policy::{
+    check_hard_affinity, check_leaving_cpu, check_leaving_domain, check_leaving_vcpu,
+    check_new_cpu, check_new_domain, check_new_vcpu, no_memory, no_such_domain, no_such_vcpu,
+};
 use crate::{
-    CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, VcpuKey,
-    VcpuParameters, MAX_CPUS,
+    CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Slots, VcpuKey,
+    VcpuParameters,
 };
 
 /// A vCPU. It has a CPU, or waits for one, or is down.
@@ -29,20 +30,7 @@ struct Vcpu {
     place: Option<u32>,
 }
 
-#[derive(Debug)]
-struct Vcpus(Vec<Option<Vcpu>>);
-
-impl Vcpus {
-    fn get(&self, key: u32) -> Option<&Vcpu> {
-        self.0.get(key as usize)?.as_ref()
-    }
-
-    fn get_mut(&mut self, key: u32) -> Option<&mut Vcpu> {
-        self.0.get_mut(key as usize)?.as_mut()
-    }
-}
-
-impl Places for Vcpus {
+impl Places for Slots<Vcpu> {
     fn set_place(&mut self, id: u32, place: Option<u32>) {
         if let Some(vcpu) = self.get_mut(id) {
             vcpu.place = place;
@@ -62,10 +50,10 @@ struct Cpu {
 /// The policy `null`.
 #[derive(Debug)]
 pub struct NullScheduler {
-    vcpus: Vcpus,
-    /// How many vCPUs each domain has here; `None` where there is no domain.
-    domains: Vec<Option<u32>>,
-    cpus: Vec<Option<Cpu>>,
+    vcpus: Slots<Vcpu>,
+    /// How many vCPUs each domain has here.
+    domains: Slots<u32>,
+    cpus: Slots<Cpu>,
     online: CpuSet,
     /// Online CPUs that are nobody's.
     free: CpuSet,
@@ -86,9 +74,9 @@ impl NullScheduler {
     /// A scheduler without CPUs and vCPUs.
     pub const fn new() -> Self {
         Self {
-            vcpus: Vcpus(Vec::new()),
-            domains: Vec::new(),
-            cpus: Vec::new(),
+            vcpus: Slots::new(),
+            domains: Slots::new(),
+            cpus: Slots::new(),
             online: CpuSet::EMPTY,
             free: CpuSet::EMPTY,
             waiting: IndexedHeap::new(),
@@ -97,12 +85,8 @@ impl NullScheduler {
         }
     }
 
-    fn cpu_mut(&mut self, cpu: CpuId) -> Option<&mut Cpu> {
-        self.cpus.get_mut(cpu.0 as usize)?.as_mut()
-    }
-
     fn current(&self, cpu: CpuId) -> Option<u32> {
-        self.cpus.get(cpu.0 as usize)?.as_ref()?.current
+        self.cpus.get(cpu.0)?.current
     }
 
     /// Finds a CPU for a vCPU that has none, or lets it wait. Answers the CPU if it has something to run.
@@ -124,7 +108,7 @@ impl NullScheduler {
 
     fn give(&mut self, cpu: CpuId, key: u32) -> Poke {
         self.free.remove(cpu);
-        self.cpu_mut(cpu)?.owner = Some(key);
+        self.cpus.get_mut(cpu.0)?.owner = Some(key);
         let vcpu = self.vcpus.get_mut(key)?;
         vcpu.own = Some(cpu);
         vcpu.home = cpu;
@@ -152,7 +136,7 @@ impl NullScheduler {
             return None;
         }
         let cpu = vcpu.own.take()?;
-        self.cpu_mut(cpu)?.owner = None;
+        self.cpus.get_mut(cpu.0)?.owner = None;
         self.free.insert(cpu);
         let runs = self.current(cpu).is_some();
         self.pass_on(cpu).or(runs.then_some(cpu))
@@ -165,28 +149,16 @@ impl Scheduler for NullScheduler {
     }
 
     fn cpu_online(&mut self, cpu: CpuId, _now: Nanos) -> Refused<CpuSet> {
-        if cpu.0 >= MAX_CPUS {
-            return refuse(Errno::EINVAL, "the CPU's number is too large");
+        check_new_cpu(cpu, &self.online)?;
+        if !self.cpus.reserve(cpu.0) {
+            return no_memory();
         }
-        if self.online.contains(cpu) {
-            return refuse(Errno::EEXIST, "the CPU is in use already");
-        }
-        let index = cpu.0 as usize;
-        let more = (index + 1).saturating_sub(self.cpus.len());
-        if self.cpus.try_reserve(more).is_err() {
-            return refuse(Errno::ENOMEM, "no memory for a CPU");
-        }
-        if self.cpus.len() <= index {
-            self.cpus.resize(index + 1, None);
-        }
-        if let Some(slot) = self.cpus.get_mut(index) {
-            *slot = Some(Cpu::default());
-        }
+        self.cpus.put(cpu.0, Cpu::default());
         self.online.insert(cpu);
         self.free.insert(cpu);
         let mut pokes = CpuSet::EMPTY;
         // Whoever lost all its own CPUs may go back, and leave another's for those that wait.
-        for key in 0..self.vcpus.0.len() as u32 {
+        for key in self.vcpus.numbers() {
             let Some(vcpu) = self.vcpus.get(key) else {
                 continue;
             };
@@ -203,18 +175,11 @@ impl Scheduler for NullScheduler {
     }
 
     fn cpu_offline(&mut self, cpu: CpuId, _now: Nanos) -> Refused<CpuSet> {
-        if !self.online.contains(cpu) {
-            return refuse(Errno::ENODEV, "the CPU is not in use");
-        }
-        if self.online.len() == 1 && self.count != 0 {
-            return refuse(Errno::EBUSY, "the last CPU stays while there are vCPUs");
-        }
-        let owner = self.cpu_mut(cpu).and_then(|cpu| cpu.owner);
+        check_leaving_cpu(cpu, &self.online, self.count)?;
+        let owner = self.cpus.get_mut(cpu.0).and_then(|cpu| cpu.owner);
         self.online.remove(cpu);
         self.free.remove(cpu);
-        if let Some(slot) = self.cpus.get_mut(cpu.0 as usize) {
-            *slot = None;
-        }
+        self.cpus.take(cpu.0);
         let mut pokes = CpuSet::EMPTY;
         if let Some(key) = owner {
             if let Some(vcpu) = self.vcpus.get_mut(key) {
@@ -230,83 +195,54 @@ impl Scheduler for NullScheduler {
     }
 
     fn domain_join(&mut self, domain: DomainKey, _now: Nanos) -> Refused<()> {
-        let index = domain.0 as usize;
-        if matches!(self.domains.get(index), Some(Some(_))) {
-            return refuse(Errno::EEXIST, "the domain is here already");
+        check_new_domain(self.domains.get(domain.0))?;
+        if !self.domains.reserve(domain.0) {
+            return no_memory();
         }
-        let more = (index + 1).saturating_sub(self.domains.len());
-        if self.domains.try_reserve(more).is_err() {
-            return refuse(Errno::ENOMEM, "no memory for another domain");
-        }
-        if self.domains.len() <= index {
-            self.domains.resize(index + 1, None);
-        }
-        if let Some(slot) = self.domains.get_mut(index) {
-            *slot = Some(0);
-        }
+        self.domains.put(domain.0, 0);
         Ok(())
     }
 
     fn domain_leave(&mut self, domain: DomainKey) -> Refused<()> {
-        match self.domains.get_mut(domain.0 as usize) {
-            Some(slot @ Some(0)) => {
-                *slot = None;
-                Ok(())
-            }
-            Some(Some(_)) => refuse(Errno::EBUSY, "the domain has vCPUs here"),
-            _ => no_such_domain(),
-        }
+        check_leaving_domain(self.domains.get(domain.0).copied())?;
+        self.domains.take(domain.0);
+        Ok(())
     }
 
     fn insert(&mut self, vcpu: VcpuKey, parameters: &VcpuParameters, _now: Nanos) -> Refused<()> {
-        if parameters.hard_affinity.is_empty() {
-            return no_cpu();
-        }
-        if self.vcpus.get(vcpu.0).is_some() {
-            return refuse(Errno::EEXIST, "the vCPU is here already");
-        }
-        let Some(Some(members)) = self.domains.get_mut(parameters.domain.0 as usize) else {
+        check_new_vcpu(self.vcpus.get(vcpu.0), parameters)?;
+        let Some(members) = self.domains.get_mut(parameters.domain.0) else {
             return no_such_domain();
         };
-        let index = vcpu.0 as usize;
-        let more = (index + 1).saturating_sub(self.vcpus.0.len());
         let room = (self.count + 1).next_power_of_two().max(16);
-        if self.vcpus.0.try_reserve(more).is_err() || !self.waiting.reserve(room) {
-            return refuse(Errno::ENOMEM, "no memory for another vCPU");
+        if !self.vcpus.reserve(vcpu.0) || !self.waiting.reserve(room) {
+            return no_memory();
         }
         *members += 1;
-        if self.vcpus.0.len() <= index {
-            self.vcpus.0.resize_with(index + 1, || None);
-        }
-        if let Some(slot) = self.vcpus.0.get_mut(index) {
-            *slot = Some(Vcpu {
-                domain: parameters.domain.0,
-                hard: parameters.hard_affinity,
-                soft: parameters.soft_affinity,
-                runnable: false,
-                own: None,
-                on_cpu: None,
-                home: parameters.first_cpu,
-                place: None,
-            });
-        }
+        let new = Vcpu {
+            domain: parameters.domain.0,
+            hard: parameters.hard_affinity,
+            soft: parameters.soft_affinity,
+            runnable: false,
+            own: None,
+            on_cpu: None,
+            home: parameters.first_cpu,
+            place: None,
+        };
+        self.vcpus.put(vcpu.0, new);
         self.count += 1;
         Ok(())
     }
 
     fn remove(&mut self, vcpu: VcpuKey, _now: Nanos) -> Refused<Poke> {
-        let domain = match self.vcpus.get(vcpu.0) {
-            None => return no_such_vcpu(),
-            Some(member) if member.on_cpu.is_some() => {
-                return refuse(Errno::EBUSY, "the vCPU is on a CPU");
-            }
-            Some(member) => member.domain,
+        let Some(member) = self.vcpus.get(vcpu.0) else {
+            return no_such_vcpu();
         };
+        check_leaving_vcpu(member.on_cpu)?;
+        let domain = member.domain;
         let poke = self.give_up(vcpu.0);
-        if let Some(slot) = self.vcpus.0.get_mut(vcpu.0 as usize) {
-            *slot = None;
-        }
-        if let Some(Some(members)) = self.domains.get_mut(domain as usize) {
+        self.vcpus.take(vcpu.0);
+        if let Some(members) = self.domains.get_mut(domain) {
             *members = members.saturating_sub(1);
         }
         self.count = self.count.saturating_sub(1);
@@ -348,7 +284,7 @@ impl Scheduler for NullScheduler {
     }
 
     fn schedule(&mut self, cpu: CpuId, _now: Nanos) -> Decision {
-        let Some(found) = self.cpus.get_mut(cpu.0 as usize).and_then(Option::as_mut) else {
+        let Some(found) = self.cpus.get_mut(cpu.0) else {
             return Decision::IDLE;
         };
         let owner = found
@@ -383,9 +319,7 @@ impl Scheduler for NullScheduler {
         soft: CpuSet,
         _now: Nanos,
     ) -> Refused<CpuSet> {
-        if hard.is_empty() {
-            return no_cpu();
-        }
+        check_hard_affinity(&hard)?;
         let Some(member) = self.vcpus.get_mut(vcpu.0) else {
             return no_such_vcpu();
         };

@@ -2,7 +2,7 @@
 
 use vocabulary::{refuse, Errno, Nanos, Refused};
 
-use crate::{CpuId, CpuSet, Parameters, Tuning};
+use crate::{CpuId, CpuSet, Parameters, Tuning, MAX_CPUS};
 
 /// A scheduling policy, by what it promises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -224,6 +224,74 @@ pub(crate) fn no_such_domain<T>() -> Refused<T> {
     refuse(Errno::ENOENT, "the scheduler has no such domain")
 }
 
-pub(crate) fn no_cpu<T>() -> Refused<T> {
-    refuse(Errno::EINVAL, "a vCPU has a CPU to run on")
+/// May the CPU join those that are online? EINVAL: number too large; EEXIST.
+pub(crate) fn check_new_cpu(cpu: CpuId, online: &CpuSet) -> Refused<()> {
+    if cpu.0 >= MAX_CPUS {
+        return refuse(Errno::EINVAL, "the CPU's number is too large");
+    }
+    if online.contains(cpu) {
+        return refuse(Errno::EEXIST, "the CPU is in use already");
+    }
+    Ok(())
+}
+
+/// May the CPU leave those that are online, with so many vCPUs? ENODEV: not one of them; EBUSY: the last one.
+pub(crate) fn check_leaving_cpu(cpu: CpuId, online: &CpuSet, vcpus: usize) -> Refused<()> {
+    if !online.contains(cpu) {
+        return refuse(Errno::ENODEV, "the CPU is not in use");
+    }
+    if online.is_single() && vcpus != 0 {
+        return refuse(Errno::EBUSY, "the last CPU stays while there are vCPUs");
+    }
+    Ok(())
+}
+
+/// May a domain join, of whose key this was found? EEXIST.
+pub(crate) fn check_new_domain<T>(found: Option<&T>) -> Refused<()> {
+    match found {
+        Some(_) => refuse(Errno::EEXIST, "the domain is here already"),
+        None => Ok(()),
+    }
+}
+
+/// May a domain with so many vCPUs leave? EBUSY; ENOENT: there is no such domain.
+pub(crate) fn check_leaving_domain(vcpus: Option<u32>) -> Refused<()> {
+    match vcpus {
+        None => no_such_domain(),
+        Some(0) => Ok(()),
+        Some(_) => refuse(Errno::EBUSY, "the domain has vCPUs here"),
+    }
+}
+
+/// May a vCPU come, of whose key this was found? EINVAL: empty hard affinity; EEXIST.
+pub(crate) fn check_new_vcpu<T>(found: Option<&T>, parameters: &VcpuParameters) -> Refused<()> {
+    check_hard_affinity(&parameters.hard_affinity)?;
+    match found {
+        Some(_) => refuse(Errno::EEXIST, "the vCPU is here already"),
+        None => Ok(()),
+    }
+}
+
+/// May a vCPU be forgotten that this CPU runs or holds? EBUSY.
+pub(crate) fn check_leaving_vcpu(on_cpu: Option<CpuId>) -> Refused<()> {
+    match on_cpu {
+        Some(_) => refuse(Errno::EBUSY, "the vCPU is on a CPU"),
+        None => Ok(()),
+    }
+}
+
+/// EINVAL: empty.
+pub(crate) fn check_hard_affinity(hard: &CpuSet) -> Refused<()> {
+    if hard.is_empty() {
+        return refuse(Errno::EINVAL, "a vCPU has a CPU to run on");
+    }
+    Ok(())
+}
+
+pub(crate) fn no_memory<T>() -> Refused<T> {
+    refuse(Errno::ENOMEM, "no memory for another CPU, domain or vCPU")
+}
+
+pub(crate) fn wrong_parameters<T>() -> Refused<T> {
+    refuse(Errno::EINVAL, "the parameters are another policy's")
 }

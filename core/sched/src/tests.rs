@@ -14,6 +14,7 @@ mod own_cpu;
 mod pools;
 mod shares;
 mod simulation;
+mod slots;
 
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use vocabulary::{Errno, Nanos};

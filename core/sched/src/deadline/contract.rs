@@ -1,13 +1,17 @@
 //! The deadline scheduler's side of the contract ([`Scheduler`]).
 
-use vocabulary::{refuse, Errno, Nanos, Refused};
+use vocabulary::{Nanos, Refused};
 
 use super::members::{Cpu, Domain, Vcpu};
 use super::{DeadlineScheduler, LATENESS};
-use crate::policy::{no_cpu, no_such_domain, no_such_vcpu};
+use crate::policy::{
+    check_hard_affinity, check_leaving_cpu, check_leaving_domain, check_leaving_vcpu,
+    check_new_cpu, check_new_domain, check_new_vcpu, no_memory, no_such_domain, no_such_vcpu,
+    wrong_parameters,
+};
 use crate::{
     CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Server, VcpuKey,
-    VcpuParameters, MAX_CPUS,
+    VcpuParameters,
 };
 
 impl Scheduler for DeadlineScheduler {
@@ -16,39 +20,23 @@ impl Scheduler for DeadlineScheduler {
     }
 
     fn cpu_online(&mut self, cpu: CpuId, now: Nanos) -> Refused<CpuSet> {
-        if cpu.0 >= MAX_CPUS {
-            return refuse(Errno::EINVAL, "the CPU's number is too large");
+        check_new_cpu(cpu, &self.online)?;
+        if !self.cpus.reserve(cpu.0) {
+            return no_memory();
         }
-        if self.online.contains(cpu) {
-            return refuse(Errno::EEXIST, "the CPU is in use already");
-        }
-        let index = cpu.0 as usize;
-        let more = (index + 1).saturating_sub(self.cpus.len());
-        if self.cpus.try_reserve(more).is_err() {
-            return refuse(Errno::ENOMEM, "no memory for a CPU");
-        }
-        if self.cpus.len() <= index {
-            self.cpus.resize(index + 1, None);
-        }
-        if let Some(slot) = self.cpus.get_mut(index) {
-            *slot = Some(Cpu {
-                current: None,
-                counted: now,
-                timer: None,
-            });
-        }
+        let new = Cpu {
+            current: None,
+            counted: now,
+            timer: None,
+        };
+        self.cpus.put(cpu.0, new);
         self.online.insert(cpu);
         self.idle.insert(cpu);
         Ok(self.resettle(now))
     }
 
     fn cpu_offline(&mut self, cpu: CpuId, now: Nanos) -> Refused<CpuSet> {
-        if !self.online.contains(cpu) {
-            return refuse(Errno::ENODEV, "the CPU is not in use");
-        }
-        if self.online.len() == 1 && self.count != 0 {
-            return refuse(Errno::EBUSY, "the last CPU stays while there are vCPUs");
-        }
+        check_leaving_cpu(cpu, &self.online, self.count)?;
         self.charge(cpu, now);
         for set in [
             &mut self.online,
@@ -58,9 +46,7 @@ impl Scheduler for DeadlineScheduler {
         ] {
             set.remove(cpu);
         }
-        if let Some(slot) = self.cpus.get_mut(cpu.0 as usize) {
-            *slot = None;
-        }
+        self.cpus.take(cpu.0);
         self.keeper = self.keeper.filter(|keeper| *keeper != cpu);
         let mut pokes = self.offer(now);
         pokes.extend(self.arm(cpu));
@@ -68,101 +54,67 @@ impl Scheduler for DeadlineScheduler {
     }
 
     fn domain_join(&mut self, domain: DomainKey, _now: Nanos) -> Refused<()> {
-        let index = domain.0 as usize;
-        let more = (index + 1).saturating_sub(self.domains.len());
-        if self.domain(domain.0).is_some() {
-            return refuse(Errno::EEXIST, "the domain is here already");
+        check_new_domain(self.domains.get(domain.0))?;
+        if !self.domains.reserve(domain.0) {
+            return no_memory();
         }
-        if self.domains.try_reserve(more).is_err() {
-            return refuse(Errno::ENOMEM, "no memory for another domain");
-        }
-        if self.domains.len() <= index {
-            self.domains.resize(index + 1, None);
-        }
-        if let Some(slot) = self.domains.get_mut(index) {
-            *slot = Some(Domain {
-                server: Server::default(),
-                is_reserved: false,
-                members: 0,
-            });
-        }
+        let new = Domain {
+            server: Server::default(),
+            is_reserved: false,
+            members: 0,
+        };
+        self.domains.put(domain.0, new);
         Ok(())
     }
 
     fn domain_leave(&mut self, domain: DomainKey) -> Refused<()> {
-        match self.domain(domain.0) {
-            None => return no_such_domain(),
-            Some(found) if found.members != 0 => {
-                return refuse(Errno::EBUSY, "the domain has vCPUs here");
-            }
-            Some(_) => {}
-        }
-        if let Some(slot) = self.domains.get_mut(domain.0 as usize) {
-            *slot = None;
-        }
+        check_leaving_domain(self.domains.get(domain.0).map(|found| found.members))?;
+        self.domains.take(domain.0);
         Ok(())
     }
 
     fn insert(&mut self, vcpu: VcpuKey, parameters: &VcpuParameters, now: Nanos) -> Refused<()> {
-        if parameters.hard_affinity.is_empty() {
-            return no_cpu();
-        }
-        if self.vcpus.get(vcpu.0).is_some() {
-            return refuse(Errno::EEXIST, "the vCPU is here already");
-        }
-        let Some(domain) = self.domain(parameters.domain.0).copied() else {
+        check_new_vcpu(self.vcpus.get(vcpu.0), parameters)?;
+        let Some(domain) = self.domains.get_mut(parameters.domain.0) else {
             return no_such_domain();
         };
-        let index = vcpu.0 as usize;
-        let more = (index + 1).saturating_sub(self.vcpus.0.len());
         let room = (self.count + 1).next_power_of_two().max(16);
-        let has_room = self.vcpus.0.try_reserve(more).is_ok()
-            && self.ready.reserve(room)
-            && self.events.reserve(room);
+        let has_room =
+            self.vcpus.reserve(vcpu.0) && self.ready.reserve(room) && self.events.reserve(room);
         if !has_room {
-            return refuse(Errno::ENOMEM, "no memory for another vCPU");
+            return no_memory();
         }
-        if self.vcpus.0.len() <= index {
-            self.vcpus.0.resize_with(index + 1, || None);
-        }
-        if let Some(slot) = self.vcpus.0.get_mut(index) {
-            *slot = Some(Vcpu {
-                domain: parameters.domain.0,
-                server: domain.server,
-                is_reserved: domain.is_reserved,
-                hard: parameters.hard_affinity,
-                soft: parameters.soft_affinity,
-                runnable: false,
-                on_cpu: None,
-                home: parameters.first_cpu,
-                left: 0,
-                deadline: now,
-                round: 0,
-                ready: None,
-                event: None,
-            });
-        }
+        let new = Vcpu {
+            domain: parameters.domain.0,
+            server: domain.server,
+            is_reserved: domain.is_reserved,
+            hard: parameters.hard_affinity,
+            soft: parameters.soft_affinity,
+            runnable: false,
+            on_cpu: None,
+            home: parameters.first_cpu,
+            left: 0,
+            deadline: now,
+            round: 0,
+            ready: None,
+            event: None,
+        };
+        self.vcpus.put(vcpu.0, new);
         self.count += 1;
-        if let Some(domain) = self.domain_mut(parameters.domain.0) {
-            domain.members += 1;
-        }
+        domain.members += 1;
         Ok(())
     }
 
     fn remove(&mut self, vcpu: VcpuKey, _now: Nanos) -> Refused<Poke> {
-        let domain = match self.vcpus.get(vcpu.0) {
-            None => return no_such_vcpu(),
-            Some(member) if member.on_cpu.is_some() => {
-                return refuse(Errno::EBUSY, "the vCPU is on a CPU");
-            }
-            Some(member) => member.domain,
+        let Some(member) = self.vcpus.get(vcpu.0) else {
+            return no_such_vcpu();
         };
+        check_leaving_vcpu(member.on_cpu)?;
+        let domain = member.domain;
         self.leave(vcpu.0);
-        if let Some(slot) = self.vcpus.0.get_mut(vcpu.0 as usize) {
-            *slot = None;
-        }
+        self.vcpus.take(vcpu.0);
         self.count = self.count.saturating_sub(1);
-        if let Some(domain) = self.domain_mut(domain) {
+        if let Some(domain) = self.domains.get_mut(domain) {
             domain.members = domain.members.saturating_sub(1);
         }
         Ok(None)
@@ -221,9 +173,7 @@ impl Scheduler for DeadlineScheduler {
         soft: CpuSet,
         now: Nanos,
     ) -> Refused<CpuSet> {
-        if hard.is_empty() {
-            return no_cpu();
-        }
+        check_hard_affinity(&hard)?;
         let Some(member) = self.vcpus.get_mut(vcpu.0) else {
             return no_such_vcpu();
         };
@@ -242,7 +192,7 @@ impl Scheduler for DeadlineScheduler {
     }
 
     fn domain_parameters(&self, domain: DomainKey) -> Refused<Parameters> {
-        match self.domain(domain.0) {
+        match self.domains.get(domain.0) {
             Some(domain) => Ok(Parameters::Server(domain.server)),
             None => no_such_domain(),
         }
@@ -255,18 +205,15 @@ impl Scheduler for DeadlineScheduler {
         now: Nanos,
     ) -> Refused<CpuSet> {
         let server = checked(parameters)?;
-        let Some(found) = self.domain_mut(domain.0) else {
+        let Some(found) = self.domains.get_mut(domain.0) else {
             return no_such_domain();
         };
         found.server = server;
         found.is_reserved = true;
         let mut pokes = CpuSet::EMPTY;
-        for key in 0..self.vcpus.0.len() as u32 {
-            if self
-                .vcpus
-                .get(key)
-                .is_some_and(|vcpu| vcpu.domain == domain.0)
-            {
+        for key in self.vcpus.numbers() {
+            let vcpu = self.vcpus.get(key);
+            if vcpu.is_some_and(|vcpu| vcpu.domain == domain.0) {
                 pokes = pokes.or(&self.reserve_time(key, server, now));
             }
         }
@@ -296,7 +243,7 @@ impl Scheduler for DeadlineScheduler {
 
 fn checked(parameters: &Parameters) -> Refused<Server> {
     let Parameters::Server(server) = parameters else {
-        return refuse(Errno::EINVAL, "the parameters are another policy's");
+        return wrong_parameters();
     };
     server.check()?;
     Ok(*server)
@@ -342,7 +289,7 @@ impl DeadlineScheduler {
     /// After a CPU came online. Not a hot path.
     fn resettle(&mut self, now: Nanos) -> CpuSet {
         let mut pokes = CpuSet::EMPTY;
-        for key in 0..self.vcpus.0.len() as u32 {
+        for key in self.vcpus.numbers() {
             let waits =
                 |vcpu: &&Vcpu| vcpu.runnable && vcpu.on_cpu.is_none() && vcpu.event.is_none();
             if self.vcpus.get(key).filter(waits).is_some() {

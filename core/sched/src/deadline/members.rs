@@ -1,11 +1,9 @@
 //! What the deadline scheduler keeps of each vCPU, each domain and each physical CPU.
 
-use alloc::vec::Vec;
-
 use indexed_heap::Places;
 use vocabulary::Nanos;
 
-use crate::{CpuId, CpuSet, Server};
+use crate::{CpuId, CpuSet, Server, Slots};
 
 /// Who comes first: round, then deadline. A vCPU is in its first round while its budget lasts, and in a later one with
 /// every further budget that it runs in time nobody claims. Round 0 is of those alone whose reservation somebody made:
@@ -116,22 +114,8 @@ impl Vcpu {
     }
 }
 
-/// The vCPUs by key; `None` where there is none.
-#[derive(Debug)]
-pub(crate) struct Vcpus(pub Vec<Option<Vcpu>>);
-
-impl Vcpus {
-    pub fn get(&self, key: u32) -> Option<&Vcpu> {
-        self.0.get(key as usize)?.as_ref()
-    }
-
-    pub fn get_mut(&mut self, key: u32) -> Option<&mut Vcpu> {
-        self.0.get_mut(key as usize)?.as_mut()
-    }
-}
-
 /// The vCPUs as members of the heap of those that are ready.
-pub(crate) struct Ready<'a>(pub &'a mut Vcpus);
+pub(crate) struct Ready<'a>(pub &'a mut Slots<Vcpu>);
 
 impl Places for Ready<'_> {
     fn set_place(&mut self, id: u32, place: Option<u32>) {
@@ -142,7 +126,7 @@ impl Places for Ready<'_> {
 }
 
 /// The vCPUs as members of the heap of events.
-pub(crate) struct Events<'a>(pub &'a mut Vcpus);
+pub(crate) struct Events<'a>(pub &'a mut Slots<Vcpu>);
 
 impl Places for Events<'_> {
     fn set_place(&mut self, id: u32, place: Option<u32>) {

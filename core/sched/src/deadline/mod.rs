@@ -19,13 +19,11 @@
 mod contract;
 mod members;
 
-use alloc::vec::Vec;
-
 use indexed_heap::IndexedHeap;
 use vocabulary::Nanos;
 
-use self::members::{Cpu, Domain, Events, Ready, Urgency, Vcpu, Vcpus};
-use crate::{CpuId, CpuSet, Decision, Poke, VcpuKey};
+use self::members::{Cpu, Domain, Events, Ready, Urgency, Vcpu};
+use crate::{CpuId, CpuSet, Decision, Poke, Slots, VcpuKey};
 
 /// How many deadlines one pass looks at; the rest follow at once.
 const BATCH: usize = 16;
@@ -37,9 +35,9 @@ const LATENESS: u64 = 200_000;
 /// The policy `rtds`.
 #[derive(Debug)]
 pub struct DeadlineScheduler {
-    vcpus: Vcpus,
-    domains: Vec<Option<Domain>>,
-    cpus: Vec<Option<Cpu>>,
+    vcpus: Slots<Vcpu>,
+    domains: Slots<Domain>,
+    cpus: Slots<Cpu>,
     online: CpuSet,
     /// Online CPUs that run nothing.
     idle: CpuSet,
@@ -67,9 +65,9 @@ impl DeadlineScheduler {
     /// A scheduler without CPUs and vCPUs.
     pub const fn new() -> Self {
         Self {
-            vcpus: Vcpus(Vec::new()),
-            domains: Vec::new(),
-            cpus: Vec::new(),
+            vcpus: Slots::new(),
+            domains: Slots::new(),
+            cpus: Slots::new(),
             online: CpuSet::EMPTY,
             idle: CpuSet::EMPTY,
             told: CpuSet::EMPTY,
@@ -81,22 +79,6 @@ impl DeadlineScheduler {
         }
     }
 
-    fn cpu(&self, cpu: CpuId) -> Option<&Cpu> {
-        self.cpus.get(cpu.0 as usize)?.as_ref()
-    }
-
-    fn cpu_mut(&mut self, cpu: CpuId) -> Option<&mut Cpu> {
-        self.cpus.get_mut(cpu.0 as usize)?.as_mut()
-    }
-
-    fn domain(&self, domain: u32) -> Option<&Domain> {
-        self.domains.get(domain as usize)?.as_ref()
-    }
-
-    fn domain_mut(&mut self, domain: u32) -> Option<&mut Domain> {
-        self.domains.get_mut(domain as usize)?.as_mut()
-    }
-
     /// Where a vCPU may run now: its hard affinity, or anywhere while none of that is online.
     fn allowed(&self, vcpu: &Vcpu) -> CpuSet {
         vcpu.hard.within(&self.online)
@@ -104,16 +86,14 @@ impl DeadlineScheduler {
 
     /// Whether the CPU runs the vCPU (rather than just holding its registers).
     fn runs_on(&self, key: u32, cpu: CpuId) -> bool {
-        self.cpu(cpu).is_some_and(|cpu| cpu.current == Some(key))
+        self.cpus
+            .get(cpu.0)
+            .is_some_and(|cpu| cpu.current == Some(key))
     }
 
     /// Counts the current vCPU's time up to `now`.
     fn charge(&mut self, cpu_id: CpuId, now: Nanos) {
-        let Some(cpu) = self
-            .cpus
-            .get_mut(cpu_id.0 as usize)
-            .and_then(Option::as_mut)
-        else {
+        let Some(cpu) = self.cpus.get_mut(cpu_id.0) else {
             return;
         };
         if let Some(vcpu) = cpu.current.and_then(|key| self.vcpus.get_mut(key)) {
@@ -168,7 +148,10 @@ impl DeadlineScheduler {
         let mut worst: Option<(Urgency, CpuId)> = None;
         for cpu in allowed.and_not(&self.told).iter() {
             self.charge(cpu, now);
-            let current = self.cpu(cpu).and_then(|cpu| self.vcpus.get(cpu.current?));
+            let current = self
+                .cpus
+                .get(cpu.0)
+                .and_then(|cpu| self.vcpus.get(cpu.current?));
             let Some(found) = current.map(Vcpu::urgency) else {
                 continue;
             };
@@ -188,7 +171,8 @@ impl DeadlineScheduler {
     fn arm(&mut self, near: CpuId) -> Poke {
         let (at, _) = self.events.first()?;
         let is_in_time = |cpu: CpuId| {
-            self.cpu(cpu)
+            self.cpus
+                .get(cpu.0)
                 .and_then(|cpu| cpu.timer)
                 .is_some_and(|timer| timer <= at)
         };
@@ -256,7 +240,8 @@ impl DeadlineScheduler {
     /// What the CPU should run: its current vCPU, or a more urgent one that waits.
     fn pick(&self, cpu_id: CpuId) -> Option<u32> {
         let current = self
-            .cpu(cpu_id)
+            .cpus
+            .get(cpu_id.0)
             .and_then(|cpu| cpu.current)
             .and_then(|key| Some((key, self.vcpus.get(key)?)))
             .filter(|(_, vcpu)| {
@@ -300,7 +285,7 @@ impl DeadlineScheduler {
     fn set_timer(&mut self, cpu_id: CpuId, stopped: Option<Nanos>, now: Nanos) -> Option<Nanos> {
         let first = self.events.first().map(|(at, _)| at);
         let others_wait = first.is_some() || stopped.is_some();
-        let current = self.cpu(cpu_id).and_then(|cpu| cpu.current);
+        let current = self.cpus.get(cpu_id.0).and_then(|cpu| cpu.current);
         let own = current
             .and_then(|key| self.vcpus.get(key))
             .filter(|vcpu| others_wait || !vcpu.server.extra)
@@ -310,7 +295,7 @@ impl DeadlineScheduler {
             });
         let keeper = self.keeper.filter(|keeper| *keeper != cpu_id);
         let kept = keeper
-            .and_then(|keeper| self.cpu(keeper))
+            .and_then(|keeper| self.cpus.get(keeper.0))
             .and_then(|cpu| cpu.timer);
         let event = first.filter(|first| kept.is_none_or(|kept| kept > *first));
         if event.is_some() {
@@ -327,7 +312,7 @@ impl DeadlineScheduler {
             }
         });
         let timer = own.into_iter().chain(due).min();
-        if let Some(cpu) = self.cpu_mut(cpu_id) {
+        if let Some(cpu) = self.cpus.get_mut(cpu_id.0) {
             cpu.timer = timer;
         }
         if current.is_some() && timer.is_none() {
@@ -343,7 +328,7 @@ impl DeadlineScheduler {
         self.told.remove(cpu_id);
         self.charge(cpu_id, now);
         let mut pokes = self.replenish(now);
-        let before = self.cpu(cpu_id).and_then(|cpu| cpu.current);
+        let before = self.cpus.get(cpu_id.0).and_then(|cpu| cpu.current);
         let next = self.pick(cpu_id);
         let mut stopped = None;
         if next != before {
@@ -354,7 +339,7 @@ impl DeadlineScheduler {
                 vcpu.on_cpu = Some(cpu_id);
                 vcpu.home = cpu_id;
             }
-            if let Some(cpu) = self.cpu_mut(cpu_id) {
+            if let Some(cpu) = self.cpus.get_mut(cpu_id.0) {
                 cpu.current = next;
                 cpu.counted = now;
             }

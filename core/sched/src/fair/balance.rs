@@ -16,7 +16,7 @@ impl FairScheduler {
     pub(crate) fn steal(&mut self, thief: CpuId, now: Nanos) -> Option<u32> {
         let mut best: Option<(u64, u32)> = None;
         for victim in self.queued.iter() {
-            let Some(cpu) = self.cpu(victim) else {
+            let Some(cpu) = self.cpus.get(victim.0) else {
                 continue;
             };
             // One that waits alone on an idle CPU is about to run there.
@@ -50,7 +50,7 @@ impl FairScheduler {
         if self.online.is_single() || !self.queued.contains(from) {
             return None;
         }
-        let cpu = self.cpu(from)?;
+        let cpu = self.cpus.get(from.0)?;
         let load = cpu.load;
         let rotates = now >= cpu.next_rotation;
         let current_came = cpu
@@ -83,7 +83,7 @@ impl FairScheduler {
         }
         let (_, key, target) = chosen?;
         for cpu in [from, target] {
-            if let Some(cpu) = self.cpu_mut(cpu) {
+            if let Some(cpu) = self.cpus.get_mut(cpu.0) {
                 cpu.next_rotation = Nanos(now.0.saturating_add(ROTATION.0));
             }
         }
@@ -96,7 +96,7 @@ impl FairScheduler {
         let start = set.next_from(CpuId(after.0.saturating_add(1)))?;
         let distance = |cpu: CpuId| cpu.0.wrapping_sub(start.0);
         set.iter()
-            .filter_map(|cpu| Some((self.cpu(cpu)?.load, cpu)))
+            .filter_map(|cpu| Some((self.cpus.get(cpu.0)?.load, cpu)))
             .min_by_key(|(load, cpu)| (*load, distance(*cpu)))
     }
 }

@@ -114,7 +114,7 @@ impl FairScheduler {
         }
         domain.budget.spend(Nanos(0), now);
         let refill = domain.budget.refill;
-        let cpu = self.cpus.get_mut(keeper.0 as usize)?.as_mut()?;
+        let cpu = self.cpus.get_mut(keeper.0)?;
         domain.keeper = Some(keeper);
         // Room for all domains was reserved when the domain or the CPU came.
         let _has_room = cpu.duties.push(refill, domain_key, &mut self.domains);
@@ -127,9 +127,7 @@ impl FairScheduler {
             return;
         };
         let (keeper, place) = (domain.keeper.take(), domain.place);
-        let cpu = keeper
-            .and_then(|keeper| self.cpus.get_mut(keeper.0 as usize))
-            .and_then(Option::as_mut);
+        let cpu = keeper.and_then(|keeper| self.cpus.get_mut(keeper.0));
         if let (Some(cpu), Some(place)) = (cpu, place) {
             cpu.duties.remove(place, &mut self.domains);
         }
@@ -158,7 +156,9 @@ impl FairScheduler {
     /// Fills the budgets that are due on a CPU. Answers the CPUs to poke.
     pub(crate) fn serve_duties(&mut self, cpu_id: CpuId, now: Nanos) -> CpuSet {
         let mut pokes = CpuSet::EMPTY;
-        while let Some((at, domain_key)) = self.cpu(cpu_id).and_then(|cpu| cpu.duties.first()) {
+        while let Some((at, domain_key)) =
+            self.cpus.get(cpu_id.0).and_then(|cpu| cpu.duties.first())
+        {
             if at > now {
                 break;
             }
@@ -179,7 +179,7 @@ impl FairScheduler {
     /// Gives the duties of a CPU that leaves to another. Answers that.
     pub(crate) fn hand_duties_on(&mut self, from: CpuId, now: Nanos) -> Poke {
         let mut poke = None;
-        while let Some((_, domain_key)) = self.cpu(from).and_then(|cpu| cpu.duties.first()) {
+        while let Some((_, domain_key)) = self.cpus.get(from.0).and_then(|cpu| cpu.duties.first()) {
             self.drop_duty(domain_key);
             poke = poke.or(self
                 .online

@@ -1,15 +1,19 @@
 //! The fair scheduler's side of the contract ([`Scheduler`]).
 
-use vocabulary::{refuse, Errno, Nanos, Refused};
+use vocabulary::{Nanos, Refused};
 
 use super::caps::Budget;
 use super::members::{Cpu, Domain, Vcpu};
 use super::virtual_time::{VirtualTime, Weight};
 use super::FairScheduler;
-use crate::policy::{no_cpu, no_such_domain, no_such_vcpu};
+use crate::policy::{
+    check_hard_affinity, check_leaving_cpu, check_leaving_domain, check_leaving_vcpu,
+    check_new_cpu, check_new_domain, check_new_vcpu, no_memory, no_such_domain, no_such_vcpu,
+    wrong_parameters,
+};
 use crate::{
     CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Share, Tuning,
-    VcpuKey, VcpuParameters, MAX_CPUS,
+    VcpuKey, VcpuParameters,
 };
 
 impl Scheduler for FairScheduler {
@@ -18,135 +22,89 @@ impl Scheduler for FairScheduler {
     }
 
     fn cpu_online(&mut self, cpu: CpuId, now: Nanos) -> Refused<CpuSet> {
-        if cpu.0 >= MAX_CPUS {
-            return refuse(Errno::EINVAL, "the CPU's number is too large");
-        }
-        let index = cpu.0 as usize;
-        let more = (index + 1).saturating_sub(self.cpus.len());
+        check_new_cpu(cpu, &self.online)?;
         let mut new = Cpu::new(now);
-        let has_room = self.cpus.try_reserve(more).is_ok()
-            && new.queue.reserve(self.room)
-            && new.duties.reserve(self.domain_room);
-        if !has_room {
-            return refuse(Errno::ENOMEM, "no memory for a CPU's queue");
+        if !self.cpus.reserve(cpu.0) || !new.reserve(self.room) {
+            return no_memory();
         }
-        if self.cpus.len() <= index {
-            self.cpus.resize_with(index + 1, || None);
-        }
-        match self.cpus.get_mut(index) {
-            Some(slot) if slot.is_none() => *slot = Some(new),
-            _ => return refuse(Errno::EEXIST, "the CPU is in use already"),
-        }
+        self.cpus.put(cpu.0, new);
         self.online.insert(cpu);
         self.idle.insert(cpu);
         Ok(self.resettle(now))
     }
 
     fn cpu_offline(&mut self, cpu: CpuId, now: Nanos) -> Refused<CpuSet> {
-        if !self.online.contains(cpu) {
-            return refuse(Errno::ENODEV, "the CPU is not in use");
-        }
-        if self.online.len() == 1 && self.count != 0 {
-            return refuse(Errno::EBUSY, "the last CPU stays while there are vCPUs");
-        }
+        check_leaving_cpu(cpu, &self.online, self.count)?;
         self.count(cpu, now);
         self.stop(cpu, now);
         self.online.remove(cpu);
         self.idle.remove(cpu);
         let mut pokes = CpuSet::EMPTY;
         pokes.extend(self.hand_duties_on(cpu, now));
-        while let Some((_, key)) = self.cpu(cpu).and_then(|cpu| cpu.queue.first()) {
+        while let Some((_, key)) = self.cpus.get(cpu.0).and_then(|cpu| cpu.queue.first()) {
             self.dequeue(key);
             pokes.extend(self.place(key, now));
         }
-        if let Some(slot) = self.cpus.get_mut(cpu.0 as usize) {
-            *slot = None;
-        }
+        self.cpus.take(cpu.0);
         Ok(pokes)
     }
 
     fn domain_join(&mut self, domain: DomainKey, now: Nanos) -> Refused<()> {
-        let index = domain.0 as usize;
-        let more = (index + 1).saturating_sub(self.domains.0.len());
-        if self.domains.get(domain.0).is_some() {
-            return refuse(Errno::EEXIST, "the domain is here already");
+        check_new_domain(self.domains.get(domain.0))?;
+        if !self.domains.reserve(domain.0) || !self.reserve(0, domain.0 as usize + 1) {
+            return no_memory();
         }
-        if self.domains.0.try_reserve(more).is_err() || !self.reserve_duties(index + 1) {
-            return refuse(Errno::ENOMEM, "no memory for another domain");
-        }
-        if self.domains.0.len() <= index {
-            self.domains.0.resize_with(index + 1, || None);
-        }
-        if let Some(slot) = self.domains.0.get_mut(index) {
-            *slot = Some(Domain {
-                share: Share::default(),
-                budget: Budget::new(0, now),
-                members: 0,
-                running: 0,
-                parked: indexed_heap::IndexedHeap::new(),
-                keeper: None,
-                place: None,
-            });
-        }
+        let new = Domain {
+            share: Share::default(),
+            budget: Budget::new(0, now),
+            members: 0,
+            running: 0,
+            parked: indexed_heap::IndexedHeap::new(),
+            keeper: None,
+            place: None,
+        };
+        self.domains.put(domain.0, new);
         Ok(())
     }
 
     fn domain_leave(&mut self, domain: DomainKey) -> Refused<()> {
-        match self.domains.get(domain.0) {
-            None => return no_such_domain(),
-            Some(found) if found.members != 0 => {
-                return refuse(Errno::EBUSY, "the domain has vCPUs here");
-            }
-            Some(_) => {}
-        }
+        check_leaving_domain(self.domains.get(domain.0).map(|found| found.members))?;
         self.drop_duty(domain.0);
-        if let Some(slot) = self.domains.0.get_mut(domain.0 as usize) {
-            *slot = None;
-        }
+        self.domains.take(domain.0);
         Ok(())
     }
 
     fn insert(&mut self, vcpu: VcpuKey, parameters: &VcpuParameters, now: Nanos) -> Refused<()> {
-        if parameters.hard_affinity.is_empty() {
-            return no_cpu();
-        }
+        check_new_vcpu(self.vcpus.get(vcpu.0), parameters)?;
         let clock = self
-            .cpu(parameters.first_cpu)
+            .cpus
+            .get(parameters.first_cpu.0)
             .map_or(VirtualTime::START, |cpu| cpu.clock);
-        let index = vcpu.0 as usize;
-        if self.vcpus.get(vcpu.0).is_some() {
-            return refuse(Errno::EEXIST, "the vCPU is here already");
-        }
         let Some(domain) = self.domains.get_mut(parameters.domain.0) else {
             return no_such_domain();
         };
         let members = domain.members as usize;
         let weight = domain.share.weight;
-        let more = (index + 1).saturating_sub(self.vcpus.0.len());
-        let has_room = domain.parked.reserve(members + 1) && self.vcpus.0.try_reserve(more).is_ok();
-        if !has_room || !self.reserve(self.count + 1) {
-            return refuse(Errno::ENOMEM, "no memory for another vCPU");
+        let has_room = domain.parked.reserve(members + 1) && self.vcpus.reserve(vcpu.0);
+        if !has_room || !self.reserve(self.count + 1, 0) {
+            return no_memory();
         }
-        if self.vcpus.0.len() <= index {
-            self.vcpus.0.resize_with(index + 1, || None);
-        }
-        if let Some(slot) = self.vcpus.0.get_mut(index) {
-            *slot = Some(Vcpu {
-                domain: parameters.domain.0,
-                weight: Weight::new(weight),
-                hard: parameters.hard_affinity,
-                soft: parameters.soft_affinity,
-                runnable: false,
-                on_cpu: None,
-                home: parameters.first_cpu,
-                place: None,
-                movable: false,
-                parked: false,
-                reached: clock,
-                arrived: now,
-                stopped: Nanos(0),
-            });
-        }
+        let new = Vcpu {
+            domain: parameters.domain.0,
+            weight: Weight::new(weight),
+            hard: parameters.hard_affinity,
+            soft: parameters.soft_affinity,
+            runnable: false,
+            on_cpu: None,
+            home: parameters.first_cpu,
+            place: None,
+            movable: false,
+            parked: false,
+            reached: clock,
+            arrived: now,
+            stopped: Nanos(0),
+        };
+        self.vcpus.put(vcpu.0, new);
         self.count += 1;
         if let Some(domain) = self.domains.get_mut(parameters.domain.0) {
             domain.members += 1;
@@ -155,17 +113,13 @@ impl Scheduler for FairScheduler {
     }
 
     fn remove(&mut self, vcpu: VcpuKey, _now: Nanos) -> Refused<Poke> {
-        let domain = match self.vcpus.get(vcpu.0) {
-            None => return no_such_vcpu(),
-            Some(member) if member.on_cpu.is_some() => {
-                return refuse(Errno::EBUSY, "the vCPU is on a CPU");
-            }
-            Some(member) => member.domain,
+        let Some(member) = self.vcpus.get(vcpu.0) else {
+            return no_such_vcpu();
         };
+        check_leaving_vcpu(member.on_cpu)?;
+        let domain = member.domain;
         self.dequeue(vcpu.0);
-        if let Some(slot) = self.vcpus.0.get_mut(vcpu.0 as usize) {
-            *slot = None;
-        }
+        self.vcpus.take(vcpu.0);
         self.count = self.count.saturating_sub(1);
         if let Some(domain) = self.domains.get_mut(domain) {
             domain.members = domain.members.saturating_sub(1);
@@ -199,7 +153,7 @@ impl Scheduler for FairScheduler {
         if !self.runs_on(vcpu.0, on_cpu) {
             return None;
         }
-        let cpu = self.cpu_mut(on_cpu)?;
+        let cpu = self.cpus.get_mut(on_cpu.0)?;
         if cpu.queue.is_empty() {
             return None;
         }
@@ -257,9 +211,7 @@ impl Scheduler for FairScheduler {
         soft: CpuSet,
         now: Nanos,
     ) -> Refused<CpuSet> {
-        if hard.is_empty() {
-            return no_cpu();
-        }
+        check_hard_affinity(&hard)?;
         let Some(member) = self.vcpus.get_mut(vcpu.0) else {
             return no_such_vcpu();
         };
@@ -290,7 +242,7 @@ impl Scheduler for FairScheduler {
         now: Nanos,
     ) -> Refused<CpuSet> {
         let Parameters::Share(share) = parameters else {
-            return refuse(Errno::EINVAL, "the parameters are another policy's");
+            return wrong_parameters();
         };
         share.check()?;
         let Some(found) = self.domains.get_mut(domain.0) else {
@@ -325,7 +277,7 @@ impl Scheduler for FairScheduler {
 impl FairScheduler {
     /// Gives all vCPUs of a domain another weight.
     fn set_weights(&mut self, domain: DomainKey, weight: u16, now: Nanos) {
-        for key in 0..self.vcpus.0.len() as u32 {
+        for key in self.vcpus.numbers() {
             let Some(member) = self.vcpus.get(key).filter(|vcpu| vcpu.domain == domain.0) else {
                 continue;
             };
@@ -336,7 +288,7 @@ impl FairScheduler {
                 self.count(cpu, now);
             }
             let at = running.or(is_queued.then_some(home));
-            if let Some(cpu) = at.and_then(|cpu| self.cpu_mut(cpu)) {
+            if let Some(cpu) = at.and_then(|cpu| self.cpus.get_mut(cpu.0)) {
                 cpu.load = cpu.load.saturating_sub(old) + u64::from(weight);
             }
             self.scale_lead(key, Weight::new(weight));
@@ -348,7 +300,7 @@ impl FairScheduler {
         let Some(home) = self.vcpus.get(key).map(|member| member.home) else {
             return;
         };
-        let clock = self.cpu(home).map(|cpu| cpu.clock);
+        let clock = self.cpus.get(home.0).map(|cpu| cpu.clock);
         let Some(member) = self.vcpus.get_mut(key) else {
             return;
         };
@@ -359,7 +311,7 @@ impl FairScheduler {
         member.weight = weight;
         let place = member.place.filter(|_| !member.parked);
         let reached = member.reached;
-        let cpu = self.cpus.get_mut(home.0 as usize).and_then(Option::as_mut);
+        let cpu = self.cpus.get_mut(home.0);
         if let (Some(place), Some(cpu)) = (place, cpu) {
             cpu.queue.change_key(place, reached, &mut self.vcpus);
         }
@@ -369,7 +321,7 @@ impl FairScheduler {
     fn set_cap(&mut self, domain: DomainKey, cap: u16, now: Nanos) -> CpuSet {
         let mut pokes = CpuSet::EMPTY;
         for cpu in self.online.iter().collect::<CpuSet>().iter() {
-            let current = self.cpu(cpu).and_then(|cpu| cpu.current);
+            let current = self.cpus.get(cpu.0).and_then(|cpu| cpu.current);
             let runs = current
                 .and_then(|key| self.vcpus.get(key))
                 .is_some_and(|vcpu| vcpu.domain == domain.0);

@@ -1,13 +1,11 @@
 //! What the fair scheduler keeps of each vCPU, each domain and each physical CPU.
 
-use alloc::vec::Vec;
-
 use indexed_heap::{IndexedHeap, Places};
 use vocabulary::Nanos;
 
 use super::caps::Budget;
 use super::virtual_time::{VirtualTime, Weight};
-use crate::{CpuId, CpuSet, Share};
+use crate::{CpuId, CpuSet, Share, Slots};
 
 /// A vCPU. It is in at most one of these: some CPU's queue or its domain's parking place (`place`), some CPU's
 /// hands (`on_cpu`).
@@ -36,21 +34,7 @@ pub(crate) struct Vcpu {
     pub stopped: Nanos,
 }
 
-/// The vCPUs by key; `None` where there is none.
-#[derive(Debug)]
-pub(crate) struct Vcpus(pub Vec<Option<Vcpu>>);
-
-impl Vcpus {
-    pub fn get(&self, key: u32) -> Option<&Vcpu> {
-        self.0.get(key as usize)?.as_ref()
-    }
-
-    pub fn get_mut(&mut self, key: u32) -> Option<&mut Vcpu> {
-        self.0.get_mut(key as usize)?.as_mut()
-    }
-}
-
-impl Places for Vcpus {
+impl Places for Slots<Vcpu> {
     fn set_place(&mut self, id: u32, place: Option<u32>) {
         if let Some(vcpu) = self.get_mut(id) {
             vcpu.place = place;
@@ -76,21 +60,7 @@ pub(crate) struct Domain {
     pub place: Option<u32>,
 }
 
-/// The domains by key; `None` where there is none.
-#[derive(Debug)]
-pub(crate) struct Domains(pub Vec<Option<Domain>>);
-
-impl Domains {
-    pub fn get(&self, key: u32) -> Option<&Domain> {
-        self.0.get(key as usize)?.as_ref()
-    }
-
-    pub fn get_mut(&mut self, key: u32) -> Option<&mut Domain> {
-        self.0.get_mut(key as usize)?.as_mut()
-    }
-}
-
-impl Places for Domains {
+impl Places for Slots<Domain> {
     fn set_place(&mut self, id: u32, place: Option<u32>) {
         if let Some(domain) = self.get_mut(id) {
             domain.place = place;
@@ -131,7 +101,27 @@ pub(crate) struct Cpu {
     pub duties: IndexedHeap<Nanos>,
 }
 
+/// For how many a CPU has room in its queue and among its duties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub vcpus: usize,
+    pub domains: usize,
+}
+
+impl Room {
+    pub const NONE: Self = Self {
+        vcpus: 0,
+        domains: 0,
+    };
+}
+
 impl Cpu {
+    /// Makes room. False where there is no memory.
+    #[must_use]
+    pub fn reserve(&mut self, room: Room) -> bool {
+        self.queue.reserve(room.vcpus) && self.duties.reserve(room.domains)
+    }
+
     pub const fn new(now: Nanos) -> Self {
         Self {
             current: None,

@@ -22,21 +22,19 @@ mod placement;
 mod rules;
 mod virtual_time;
 
-use alloc::vec::Vec;
-
 use vocabulary::Nanos;
 
-use self::members::{Cpu, Domains, Vcpu, Vcpus};
+use self::members::{Cpu, Domain, Room, Vcpu};
 use self::rules::Rules;
 use self::virtual_time::VirtualTime;
-use crate::{CpuId, CpuSet, Decision, Policy, Tuning, VcpuKey};
+use crate::{CpuId, CpuSet, Decision, Policy, Slots, Tuning, VcpuKey};
 
 /// The policies `credit2` and `credit`.
 #[derive(Debug)]
 pub struct FairScheduler {
-    pub(crate) vcpus: Vcpus,
-    pub(crate) domains: Domains,
-    pub(crate) cpus: Vec<Option<Cpu>>,
+    pub(crate) vcpus: Slots<Vcpu>,
+    pub(crate) domains: Slots<Domain>,
+    pub(crate) cpus: Slots<Cpu>,
     online: CpuSet,
     /// Online CPUs that run nothing and have nothing queued.
     idle: CpuSet,
@@ -44,10 +42,8 @@ pub struct FairScheduler {
     queued: CpuSet,
     /// How many vCPUs there are.
     count: usize,
-    /// For how many vCPUs every online CPU's queue has room.
-    room: usize,
-    /// For how many domains every online CPU has room among its duties.
-    domain_room: usize,
+    /// For how many every online CPU has room.
+    room: Room,
     rules: Rules,
 }
 
@@ -64,28 +60,19 @@ impl FairScheduler {
 
     const fn new(policy: Policy) -> Self {
         Self {
-            vcpus: Vcpus(Vec::new()),
-            domains: Domains(Vec::new()),
-            cpus: Vec::new(),
+            vcpus: Slots::new(),
+            domains: Slots::new(),
+            cpus: Slots::new(),
             online: CpuSet::EMPTY,
             idle: CpuSet::EMPTY,
             queued: CpuSet::EMPTY,
             count: 0,
-            room: 0,
-            domain_room: 0,
+            room: Room::NONE,
             rules: Rules {
                 policy,
                 tuning: Tuning::DEFAULT,
             },
         }
-    }
-
-    fn cpu(&self, cpu: CpuId) -> Option<&Cpu> {
-        self.cpus.get(cpu.0 as usize)?.as_ref()
-    }
-
-    fn cpu_mut(&mut self, cpu: CpuId) -> Option<&mut Cpu> {
-        self.cpus.get_mut(cpu.0 as usize)?.as_mut()
     }
 
     /// Where a vCPU may run now: its hard affinity, or anywhere while none of that is online.
@@ -95,11 +82,7 @@ impl FairScheduler {
 
     /// Counts the current vCPU's time up to `now`, and moves the CPU's clock.
     fn count(&mut self, cpu_id: CpuId, now: Nanos) {
-        let Some(cpu) = self
-            .cpus
-            .get_mut(cpu_id.0 as usize)
-            .and_then(Option::as_mut)
-        else {
+        let Some(cpu) = self.cpus.get_mut(cpu_id.0) else {
             return;
         };
         let Some(vcpu) = cpu.current.and_then(|key| self.vcpus.get_mut(key)) else {
@@ -131,7 +114,7 @@ impl FairScheduler {
             // What is left is what the timer is set by.
             domain.budget.spend(Nanos(0), now);
         }
-        if let Some(cpu) = self.cpu_mut(cpu_id) {
+        if let Some(cpu) = self.cpus.get_mut(cpu_id.0) {
             cpu.current = Some(key);
             cpu.since = now;
             cpu.turn = now;
@@ -148,7 +131,7 @@ impl FairScheduler {
 
     /// Takes the current vCPU off the CPU; it is in nobody's queue until its registers are saved.
     fn stop(&mut self, cpu_id: CpuId, now: Nanos) -> Option<u32> {
-        let cpu = self.cpu_mut(cpu_id)?;
+        let cpu = self.cpus.get_mut(cpu_id.0)?;
         let key = cpu.current.take()?;
         cpu.yielded = false;
         let Some(vcpu) = self.vcpus.get_mut(key) else {
@@ -159,7 +142,7 @@ impl FairScheduler {
         if let Some(domain) = self.domains.get_mut(domain) {
             domain.running = domain.running.saturating_sub(1);
         }
-        if let Some(cpu) = self.cpu_mut(cpu_id) {
+        if let Some(cpu) = self.cpus.get_mut(cpu_id.0) {
             cpu.load = cpu.load.saturating_sub(load);
         }
         Some(key)
@@ -167,7 +150,7 @@ impl FairScheduler {
 
     /// Whether the current vCPU keeps the CPU, its time being counted.
     fn keeps(&self, cpu_id: CpuId, now: Nanos) -> bool {
-        let Some(cpu) = self.cpu(cpu_id) else {
+        let Some(cpu) = self.cpus.get(cpu_id.0) else {
             return false;
         };
         let Some(key) = cpu.current else {
@@ -186,7 +169,7 @@ impl FairScheduler {
     /// allows no more.
     fn take_next(&mut self, cpu_id: CpuId, now: Nanos) -> Option<u32> {
         loop {
-            let first = self.cpu(cpu_id).and_then(|cpu| cpu.queue.first());
+            let first = self.cpus.get(cpu_id.0).and_then(|cpu| cpu.queue.first());
             let key = match first {
                 Some((_, key)) => {
                     self.dequeue(key);
@@ -212,13 +195,13 @@ impl FairScheduler {
     ) -> Decision {
         pokes.extend(self.hand_over(cpu_id, now));
         pokes.remove(cpu_id);
-        let turn_ends = self.cpu(cpu_id).map(|cpu| self.rules.turn_end(cpu));
-        if let Some(cpu) = self.cpu_mut(cpu_id) {
+        let turn_ends = self.cpus.get(cpu_id.0).map(|cpu| self.rules.turn_end(cpu));
+        if let Some(cpu) = self.cpus.get_mut(cpu_id.0) {
             if turn_ends.is_some_and(|end| end <= now) {
                 cpu.turn = now;
             }
         }
-        let until = self.cpu(cpu_id).and_then(|cpu| {
+        let until = self.cpus.get(cpu_id.0).and_then(|cpu| {
             let current = self.vcpus.get(cpu.current?)?;
             let first = cpu.queue.first().map(|first| first.0);
             let rival = match (first, stopped) {
@@ -227,10 +210,10 @@ impl FairScheduler {
             };
             Some(self.rules.slice_end(cpu, current, rival?, now))
         });
-        let current = self.cpu(cpu_id).and_then(|cpu| cpu.current);
+        let current = self.cpus.get(cpu_id.0).and_then(|cpu| cpu.current);
         let budget_end = current.and_then(|key| self.budget_end(key, now));
         let mut timer = None;
-        if let Some(cpu) = self.cpu_mut(cpu_id) {
+        if let Some(cpu) = self.cpus.get_mut(cpu_id.0) {
             let duty = cpu.duties.first().map(|first| first.0);
             timer = [until, budget_end, duty].into_iter().flatten().min();
             cpu.until = until;
@@ -244,28 +227,24 @@ impl FairScheduler {
         }
     }
 
-    /// Makes room for so many vCPUs in all queues.
-    fn reserve(&mut self, total: usize) -> bool {
-        if total > self.room {
-            let room = total.next_power_of_two().max(16);
-            let mut queues = self.cpus.iter_mut().flatten();
-            if !queues.all(|cpu| cpu.queue.reserve(room)) {
+    /// Makes room for so many vCPUs in all queues, and so many domains among all CPUs' duties.
+    fn reserve(&mut self, vcpus: usize, domains: usize) -> bool {
+        let larger = |room: usize, wanted: usize| {
+            if wanted > room {
+                wanted.next_power_of_two().max(16)
+            } else {
+                room
+            }
+        };
+        let room = Room {
+            vcpus: larger(self.room.vcpus, vcpus),
+            domains: larger(self.room.domains, domains),
+        };
+        if room != self.room {
+            if !self.cpus.iter_mut().all(|(_, cpu)| cpu.reserve(room)) {
                 return false;
             }
             self.room = room;
-        }
-        true
-    }
-
-    /// Makes room for so many domains among all CPUs' duties.
-    fn reserve_duties(&mut self, total: usize) -> bool {
-        if total > self.domain_room {
-            let room = total.next_power_of_two().max(16);
-            let mut cpus = self.cpus.iter_mut().flatten();
-            if !cpus.all(|cpu| cpu.duties.reserve(room)) {
-                return false;
-            }
-            self.domain_room = room;
         }
         true
     }

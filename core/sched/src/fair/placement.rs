@@ -17,7 +17,9 @@ const PREEMPTION: i64 = at_default_weight(500_000);
 impl FairScheduler {
     /// Whether the CPU runs the vCPU (rather than just holding its registers).
     pub(crate) fn runs_on(&self, key: u32, cpu: CpuId) -> bool {
-        self.cpu(cpu).is_some_and(|cpu| cpu.current == Some(key))
+        self.cpus
+            .get(cpu.0)
+            .is_some_and(|cpu| cpu.current == Some(key))
     }
 
     /// Puts a runnable vCPU that is nowhere into the best CPU's queue, or parks it.
@@ -51,7 +53,7 @@ impl FairScheduler {
         } else {
             preferred
         };
-        let load = |cpu: CpuId| self.cpu(cpu).map_or(u64::MAX, |cpu| cpu.load);
+        let load = |cpu: CpuId| self.cpus.get(cpu.0).map_or(u64::MAX, |cpu| cpu.load);
         let least = set.iter().min_by_key(|cpu| load(*cpu))?;
         let home_will_do = set.contains(vcpu.home)
             && load(vcpu.home) <= load(least).saturating_add(vcpu.weight.load());
@@ -72,10 +74,11 @@ impl FairScheduler {
         };
         // The clock of a home that went away meanwhile is lost, and the lead with it.
         let lead = self
-            .cpu(vcpu.home)
+            .cpus
+            .get(vcpu.home.0)
             .map_or(0, |home| vcpu.reached.since(home.clock))
             .clamp(-LONGEST_LAG, longest_lead);
-        let clock = self.cpu(target)?.clock;
+        let clock = self.cpus.get(target.0)?.clock;
         let movable = !vcpu.hard.is_single() || !vcpu.hard.contains(target);
         let vcpu = self.vcpus.get_mut(key)?;
         vcpu.movable = movable;
@@ -85,10 +88,7 @@ impl FairScheduler {
             vcpu.arrived = now;
         }
         let reached = vcpu.reached;
-        let cpu = self
-            .cpus
-            .get_mut(target.0 as usize)
-            .and_then(Option::as_mut)?;
+        let cpu = self.cpus.get_mut(target.0)?;
         // Room was reserved when the vCPU or the CPU came, whichever was later.
         let _has_room = cpu.queue.push(reached, key, &mut self.vcpus);
         cpu.load += weight.load();
@@ -128,7 +128,7 @@ impl FairScheduler {
             }
             return;
         }
-        let Some(cpu) = self.cpus.get_mut(home.0 as usize).and_then(Option::as_mut) else {
+        let Some(cpu) = self.cpus.get_mut(home.0) else {
             return;
         };
         cpu.queue.remove(place, &mut self.vcpus);
@@ -159,7 +159,7 @@ impl FairScheduler {
     /// places those that woke while there was no CPU at all. Not a hot path.
     pub(crate) fn resettle(&mut self, now: Nanos) -> CpuSet {
         let mut pokes = CpuSet::EMPTY;
-        for key in 0..self.vcpus.0.len() as u32 {
+        for key in self.vcpus.numbers() {
             let Some(vcpu) = self.vcpus.get(key) else {
                 continue;
             };

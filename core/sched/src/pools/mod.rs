@@ -9,14 +9,12 @@ mod any;
 mod members;
 mod routing;
 
-use alloc::vec::Vec;
-
 use vocabulary::{refuse, Errno, Nanos, Refused};
 
 use self::any::AnyScheduler;
 use self::members::{Domain, Member};
-use crate::policy::no_such_domain;
-use crate::{CpuId, CpuSet, DomainKey, Policy, VcpuKey, MAX_CPUS};
+use crate::policy::{no_memory, no_such_domain};
+use crate::{CpuId, CpuSet, DomainKey, Policy, Slots, VcpuKey, MAX_CPUS};
 
 /// A pool's number, given by the toolstack or the next free one.
 pub type PoolId = u32;
@@ -48,17 +46,16 @@ struct Pool {
 /// All pools, with their policies, CPUs, domains and vCPUs.
 #[derive(Debug)]
 pub struct Pools {
-    /// The pools, in no order; `None` where there was one.
-    pools: Vec<Option<Pool>>,
+    /// The pools by place, in no order.
+    pools: Slots<Pool>,
     /// CPUs that are in no pool.
     free: CpuSet,
     /// The place among `pools` of each CPU's.
     places: [Option<u16>; MAX_CPUS as usize],
     /// The vCPUs by key.
-    members: Vec<Option<Member>>,
-    free_keys: Vec<u32>,
+    members: Slots<Member>,
     /// The domains by key.
-    domains: Vec<Option<Domain>>,
+    domains: Slots<Domain>,
 }
 
 impl Default for Pools {
@@ -71,29 +68,27 @@ impl Pools {
     /// No pool, no CPU.
     pub const fn new() -> Self {
         Self {
-            pools: Vec::new(),
+            pools: Slots::new(),
             free: CpuSet::EMPTY,
             places: [None; MAX_CPUS as usize],
-            members: Vec::new(),
-            free_keys: Vec::new(),
-            domains: Vec::new(),
+            members: Slots::new(),
+            domains: Slots::new(),
         }
     }
 
     fn at(&self, place: u16) -> Option<&Pool> {
-        self.pools.get(usize::from(place))?.as_ref()
+        self.pools.get(place.into())
     }
 
     fn at_mut(&mut self, place: u16) -> Option<&mut Pool> {
-        self.pools.get_mut(usize::from(place))?.as_mut()
+        self.pools.get_mut(place.into())
     }
 
     /// Where the pool of a number is.
     fn place_of(&self, id: PoolId) -> Refused<u16> {
-        let mut pools = (0u16..).zip(&self.pools);
-        let found = pools.find(|(_, pool)| pool.as_ref().is_some_and(|pool| pool.id == id));
-        match found {
-            Some((place, _)) => Ok(place),
+        match self.pools.iter().find(|(_, pool)| pool.id == id) {
+            // No more than CPUs.
+            Some((place, _)) => Ok(place as u16),
             None => no_such_pool(),
         }
     }
@@ -110,7 +105,7 @@ impl Pools {
 
     /// The pool with a number, or else the next higher one there is. ENOENT: there is none.
     pub fn info(&self, id: PoolId) -> Refused<PoolInfo> {
-        let pools = self.pools.iter().flatten();
+        let pools = self.pools.iter().map(|(_, pool)| pool);
         let next = pools
             .filter(|pool| pool.id >= id)
             .min_by_key(|pool| pool.id);
@@ -156,21 +151,18 @@ impl Pools {
             domains: 0,
             scheduler: AnyScheduler::new(policy),
         };
-        if let Some(slot) = self.pools.iter_mut().find(|slot| slot.is_none()) {
-            *slot = Some(pool);
-            return Ok(id);
-        }
+        let place = self.pools.lowest_free();
         // No more pools than CPUs can be of use, and places are small.
-        if self.pools.len() >= MAX_CPUS as usize || self.pools.try_reserve(1).is_err() {
+        if place >= MAX_CPUS || !self.pools.reserve(place) {
             return refuse(Errno::ENOMEM, "no memory for another pool");
         }
-        self.pools.push(Some(pool));
+        self.pools.put(place, pool);
         Ok(id)
     }
 
     /// A number that no pool has: the one after the highest, or the lowest free one where that is taken.
     fn next_id(&self) -> PoolId {
-        let highest = self.pools.iter().flatten().map(|pool| pool.id).max();
+        let highest = self.pools.iter().map(|(_, pool)| pool.id).max();
         let Some(highest) = highest else {
             return FIRST_POOL;
         };
@@ -190,9 +182,7 @@ impl Pools {
         if id == FIRST_POOL || pool.domains != 0 || !pool.cpus.is_empty() {
             return refuse(Errno::EBUSY, "the pool has processors or domains");
         }
-        if let Some(slot) = self.pools.get_mut(usize::from(place)) {
-            *slot = None;
-        }
+        self.pools.take(place.into());
         Ok(())
     }
 
@@ -213,6 +203,18 @@ impl Pools {
         self.free.contains(cpu) || place.is_some()
     }
 
+    /// The CPU is in the pool at a place from now on, or free.
+    fn note_place(&mut self, cpu: CpuId, place: Option<u16>) {
+        if place.is_some() {
+            self.free.remove(cpu);
+        } else {
+            self.free.insert(cpu);
+        }
+        if let Some(slot) = self.places.get_mut(cpu.0 as usize) {
+            *slot = place;
+        }
+    }
+
     /// Puts a free CPU into a pool; `None` for the lowest there is. Answers the CPUs to poke, it among them.
     /// EINVAL: there is no such CPU; ENODEV: it is not free; ENOENT: no such pool; ENOMEM.
     pub fn add_cpu(&mut self, id: PoolId, cpu: Option<CpuId>, now: Nanos) -> Refused<CpuSet> {
@@ -229,10 +231,7 @@ impl Pools {
         let pool = self.pool_mut(id)?;
         let mut pokes = pool.scheduler.get_mut().cpu_online(cpu, now)?;
         pool.cpus.insert(cpu);
-        self.free.remove(cpu);
-        if let Some(slot) = self.places.get_mut(cpu.0 as usize) {
-            *slot = Some(place);
-        }
+        self.note_place(cpu, Some(place));
         pokes.insert(cpu);
         Ok(pokes)
     }
@@ -260,20 +259,17 @@ impl Pools {
         }
         let mut rest = pool.cpus;
         rest.remove(cpu);
-        let is_kept_there = |member: &Member| {
+        let is_kept_there = |(_, member): (u32, &Member)| {
             let kept = member.kept.filter(|_| member.place == place);
             kept.is_some_and(|kept| kept.contains(cpu) && kept.and(&rest).is_empty())
         };
-        if self.members.iter().flatten().any(is_kept_there) {
+        if self.members.iter().any(is_kept_there) {
             return refuse(Errno::EADDRINUSE, "a vCPU is kept on the processor");
         }
         let pool = self.pool_mut(id)?;
         let mut pokes = pool.scheduler.get_mut().cpu_offline(cpu, now)?;
         pool.cpus.remove(cpu);
-        self.free.insert(cpu);
-        if let Some(slot) = self.places.get_mut(cpu.0 as usize) {
-            *slot = None;
-        }
+        self.note_place(cpu, None);
         pokes.insert(cpu);
         Ok(pokes)
     }
@@ -285,21 +281,14 @@ impl Pools {
         let (Ok(place), true) = (place, has_cpus) else {
             return refuse(Errno::EINVAL, "the domain has no pool to be in");
         };
-        let slot = self.domains.iter().position(Option::is_none);
-        let index = slot.unwrap_or(self.domains.len());
-        if slot.is_none() && self.domains.try_reserve(1).is_err() {
-            return refuse(Errno::ENOMEM, "no memory for another domain");
+        let key = DomainKey(self.domains.lowest_free());
+        if !self.domains.reserve(key.0) {
+            return no_memory();
         }
-        let key = DomainKey(index as u32);
         let pool = self.pool_mut(id)?;
         pool.scheduler.get_mut().domain_join(key, now)?;
         pool.domains += 1;
-        if slot.is_none() {
-            self.domains.push(None);
-        }
-        if let Some(slot) = self.domains.get_mut(index) {
-            *slot = Some(Domain { place, vcpus: 0 });
-        }
+        self.domains.put(key.0, Domain { place, vcpus: 0 });
         Ok(key)
     }
 
@@ -313,16 +302,14 @@ impl Pools {
             pool.scheduler.get_mut().domain_leave(domain)?;
             pool.domains = pool.domains.saturating_sub(1);
         }
-        if let Some(slot) = self.domains.get_mut(domain.0 as usize) {
-            *slot = None;
-        }
+        self.domains.take(domain.0);
         Ok(())
     }
 
     fn domain(&self, domain: DomainKey) -> Refused<Domain> {
-        match self.domains.get(domain.0 as usize) {
-            Some(Some(found)) => Ok(*found),
-            _ => no_such_domain(),
+        match self.domains.get(domain.0) {
+            Some(found) => Ok(*found),
+            None => no_such_domain(),
         }
     }
 
@@ -363,29 +350,19 @@ impl Pools {
 
     /// Makes a domain and its vCPUs known to another pool, or to none of it.
     fn enter(&mut self, domain: DomainKey, to: u16, now: Nanos) -> Refused<()> {
-        let Some(pool) = self.pools.get_mut(usize::from(to)).and_then(Option::as_mut) else {
+        let Some(pool) = self.pools.get_mut(to.into()) else {
             return no_such_pool();
         };
         let scheduler = pool.scheduler.get_mut();
         scheduler.domain_join(domain, now)?;
-        let mut result = Ok(());
-        for (index, member) in (0u32..).zip(&self.members) {
-            let Some(member) = member.as_ref().filter(|member| member.domain == domain) else {
-                continue;
-            };
-            result = scheduler.insert(VcpuKey(index), &member.parameters(pool.cpus), now);
-            if result.is_err() {
-                break;
-            }
-        }
+        let its_own = |(_, member): &(u32, &Member)| member.domain == domain;
+        let mut vcpus = self.members.iter().filter(its_own);
+        let result = vcpus.try_for_each(|(index, member)| {
+            scheduler.insert(VcpuKey(index), &member.parameters(pool.cpus), now)
+        });
         if result.is_err() {
-            for (index, member) in (0u32..).zip(&self.members) {
-                if member
-                    .as_ref()
-                    .is_some_and(|member| member.domain == domain)
-                {
-                    let _ = scheduler.remove(VcpuKey(index), now);
-                }
+            for (index, _) in self.members.iter().filter(its_own) {
+                let _ = scheduler.remove(VcpuKey(index), now);
             }
             let _ = scheduler.domain_leave(domain);
         }
@@ -395,16 +372,10 @@ impl Pools {
     /// Makes the pool that a domain was in forget it.
     fn depart(&mut self, domain: DomainKey, from: u16, to: u16, now: Nanos) -> CpuSet {
         let mut pokes = CpuSet::EMPTY;
-        if let Some(pool) = self
-            .pools
-            .get_mut(usize::from(from))
-            .and_then(Option::as_mut)
-        {
+        if let Some(pool) = self.pools.get_mut(from.into()) {
             let scheduler = pool.scheduler.get_mut();
-            for (index, member) in (0u32..).zip(&mut self.members) {
-                let Some(member) = member.as_mut().filter(|member| member.domain == domain) else {
-                    continue;
-                };
+            let members = self.members.iter_mut();
+            for (index, member) in members.filter(|(_, member)| member.domain == domain) {
                 let poke = scheduler.remove(VcpuKey(index), now);
                 pokes.extend(poke.ok().flatten());
                 member.place = to;
@@ -415,7 +386,7 @@ impl Pools {
         if let Some(pool) = self.at_mut(to) {
             pool.domains += 1;
         }
-        if let Some(Some(found)) = self.domains.get_mut(domain.0 as usize) {
+        if let Some(found) = self.domains.get_mut(domain.0) {
             found.place = to;
         }
         pokes

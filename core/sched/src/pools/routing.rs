@@ -4,7 +4,7 @@ use vocabulary::{refuse, Errno, Nanos, Refused};
 
 use super::members::Member;
 use super::{PoolId, Pools};
-use crate::policy::no_such_vcpu;
+use crate::policy::{no_memory, no_such_vcpu};
 use crate::{
     CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Tuning, VcpuKey,
     VcpuParameters,
@@ -12,14 +12,14 @@ use crate::{
 
 impl Pools {
     pub(super) fn member(&self, vcpu: VcpuKey) -> Option<&Member> {
-        self.members.get(vcpu.0 as usize)?.as_ref()
+        self.members.get(vcpu.0)
     }
 
     /// The keys of a domain's vCPUs. Looks at all there are: for the toolstack's requests.
     pub(super) fn vcpus_of(&self, domain: DomainKey) -> impl Iterator<Item = VcpuKey> + '_ {
-        (0u32..)
-            .zip(&self.members)
-            .filter(move |(_, member)| member.is_some_and(|member| member.domain == domain))
+        self.members
+            .iter()
+            .filter(move |(_, member)| member.domain == domain)
             .map(|(index, _)| VcpuKey(index))
     }
 
@@ -39,15 +39,10 @@ impl Pools {
     /// Takes a new vCPU in, asleep, and gives it a key. EINVAL: empty hard affinity; ENOENT: no such domain; ENOMEM.
     pub fn insert(&mut self, parameters: &VcpuParameters, now: Nanos) -> Refused<VcpuKey> {
         let place = self.domain(parameters.domain)?.place;
-        let count = self.members.len();
-        let has_room = !self.free_keys.is_empty()
-            || (self.members.try_reserve(1).is_ok()
-                && self.free_keys.try_reserve(count + 1).is_ok());
-        if !has_room || count >= u32::MAX as usize {
-            return refuse(Errno::ENOMEM, "no memory for another vCPU");
+        let key = VcpuKey(self.members.lowest_free());
+        if !self.members.reserve(key.0) {
+            return no_memory();
         }
-        let index = self.free_keys.last().copied().unwrap_or(count as u32);
-        let key = VcpuKey(index);
         let member = Member {
             domain: parameters.domain,
             place,
@@ -61,13 +56,8 @@ impl Pools {
         };
         let adapted = member.parameters(pool.cpus);
         pool.scheduler.get_mut().insert(key, &adapted, now)?;
-        if self.free_keys.pop().is_none() {
-            self.members.push(None);
-        }
-        if let Some(slot) = self.members.get_mut(index as usize) {
-            *slot = Some(member);
-        }
-        if let Some(Some(domain)) = self.domains.get_mut(parameters.domain.0 as usize) {
+        self.members.put(key.0, member);
+        if let Some(domain) = self.domains.get_mut(parameters.domain.0) {
             domain.vcpus += 1;
         }
         Ok(key)
@@ -82,12 +72,8 @@ impl Pools {
             Some(scheduler) => scheduler.remove(vcpu, now)?,
             None => None,
         };
-        if let Some(slot) = self.members.get_mut(vcpu.0 as usize) {
-            *slot = None;
-            // Room for every key was reserved when the key was made.
-            self.free_keys.push(vcpu.0);
-        }
-        if let Some(Some(domain)) = self.domains.get_mut(domain.0 as usize) {
+        self.members.take(vcpu.0);
+        if let Some(domain) = self.domains.get_mut(domain.0) {
             domain.vcpus = domain.vcpus.saturating_sub(1);
         }
         Ok(poke)
@@ -155,7 +141,7 @@ impl Pools {
         now: Nanos,
     ) -> Refused<CpuSet> {
         let pokes = self.apply(vcpu, hard, soft, now)?;
-        if let Some(Some(member)) = self.members.get_mut(vcpu.0 as usize) {
+        if let Some(member) = self.members.get_mut(vcpu.0) {
             member.hard = hard;
             member.soft = soft;
             member.kept = None;
@@ -176,7 +162,7 @@ impl Pools {
                     scheduler.set_affinity(vcpu, member.hard, member.soft, now)
                 })?,
         };
-        if let Some(Some(member)) = self.members.get_mut(vcpu.0 as usize) {
+        if let Some(member) = self.members.get_mut(vcpu.0) {
             member.kept = cpus;
         }
         Ok(pokes)

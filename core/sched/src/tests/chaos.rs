@@ -192,7 +192,7 @@ fn an_idle_cpu_takes_a_heavy_vcpu_from_behind_a_light_one() {
 
 fn check_loads(machine: &Fair) {
     let scheduler = &machine.scheduler;
-    let loads: u64 = scheduler.cpus.iter().flatten().map(|cpu| cpu.load).sum();
+    let loads: u64 = scheduler.cpus.iter().map(|(_, cpu)| cpu.load).sum();
     let mut weights = 0;
     for guest in &machine.guests {
         let vcpu = scheduler.vcpus.get(guest.key.0);
