@@ -37,6 +37,16 @@ macro_rules! guest_access {
     };
 }
 
+/// A fault, unless what an access left is nothing.
+#[inline(always)]
+fn unless(left: impl Into<u64>) -> Result<(), GuestFault> {
+    if left.into() == 0 {
+        Ok(())
+    } else {
+        Err(GuestFault)
+    }
+}
+
 /// Copies bytes in from the guest.
 pub fn read_bytes(from: VirtAddr, to: &mut [u8]) -> Result<(), GuestFault> {
     if !is_guest_range(from.0, to.len() as u64) {
@@ -78,11 +88,7 @@ unsafe fn copy_bytes(from: u64, to: u64, length: u64) -> Result<(), GuestFault> 
             options(nostack)
         )
     }
-    if left == 0 {
-        Ok(())
-    } else {
-        Err(GuestFault)
-    }
+    unless(left)
 }
 
 /// Whether `WORDS` words from `start` touch nothing of the hypervisor's part. Shorter than [`is_guest_range`]: words
@@ -129,11 +135,7 @@ pub fn read_words<const N: usize>(from: VirtAddr, to: &mut [u64; N]) -> Result<(
             failed
         )
     }
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(GuestFault)
-    }
+    unless(failed)
 }
 
 /// Copies words out to the guest.
@@ -153,11 +155,7 @@ pub fn write_words<const N: usize>(to: VirtAddr, from: &[u64; N]) -> Result<(), 
             failed
         )
     }
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(GuestFault)
-    }
+    unless(failed)
 }
 
 /// One access of less than a word: 1 stays in `failed` where it faults.
@@ -183,11 +181,7 @@ pub fn read_half_word(from: VirtAddr) -> Result<u32, GuestFault> {
     let (failed, value): (u32, u32);
     // SAFETY: as for `read_bytes`.
     unsafe { copy_part!("2: mov {value:e}, [{at}]", from.0, failed, value = out(reg) value) }
-    if failed == 0 {
-        Ok(value)
-    } else {
-        Err(GuestFault)
-    }
+    unless(failed).map(|()| value)
 }
 
 /// Writes half a word.
@@ -199,11 +193,7 @@ pub fn write_half_word(to: VirtAddr, value: u32) -> Result<(), GuestFault> {
     let failed: u32;
     // SAFETY: as for `write_bytes`.
     unsafe { copy_part!("2: mov [{at}], {value:e}", to.0, failed, value = in(reg) value) }
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(GuestFault)
-    }
+    unless(failed)
 }
 
 /// Writes a quarter of a word.
@@ -215,9 +205,5 @@ pub fn write_quarter_word(to: VirtAddr, value: u16) -> Result<(), GuestFault> {
     let failed: u32;
     // SAFETY: as for `write_bytes`.
     unsafe { copy_part!("2: mov [{at}], {value:x}", to.0, failed, value = in(reg) value) }
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(GuestFault)
-    }
+    unless(failed)
 }

@@ -36,14 +36,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
 /// The commonest call: one entry of the caller's own tables, and nobody wants to be told how many were done.
 #[inline(always)]
 fn one(own: &Domain, pointer: u64, value: u64, mode: Mode, arguments: &mut Arguments) -> Answer {
-    let address = MachineAddr(pointer & !COMMAND);
-    let update = EntryUpdate {
-        table: address.frame(),
-        index: address.offset() >> 3,
-        value,
-        mode,
-        page_owner: own.id,
-    };
+    let update = entry_update(pointer, value, mode, own.id);
     let mut paging = own.paging.lock();
     // Where it stops, nothing is done yet, and the same call goes on.
     machine::mmu().update_entry(&mut paging, &update, &mut Budget::new(requests::BUDGET))?;
@@ -53,6 +46,19 @@ fn one(own: &Domain, pointer: u64, value: u64, mode: Mode, arguments: &mut Argum
         return Err(Stop::Again);
     }
     Ok(0)
+}
+
+/// A request about an entry; `page_owner` has the page that the new value names.
+#[inline(always)]
+fn entry_update(pointer: u64, value: u64, mode: Mode, page_owner: DomainId) -> EntryUpdate {
+    let address = MachineAddr(pointer & !COMMAND);
+    EntryUpdate {
+        table: address.frame(),
+        index: address.offset() >> 3,
+        value,
+        mode,
+        page_owner,
+    }
 }
 
 /// How a request's command replaces an entry, for the two that kernels use all the time.
@@ -90,14 +96,7 @@ fn apply_all(
             }
             Err(not_done) => return Err(Refusal::from(not_done).into()),
         };
-        let address = MachineAddr(pointer & !COMMAND);
-        let update = EntryUpdate {
-            table: address.frame(),
-            index: address.offset() >> 3,
-            value,
-            mode,
-            page_owner: pages,
-        };
+        let update = entry_update(pointer, value, mode, pages);
         mmu.update_entry(&mut paging, &update, budget)?;
         budget.charge(4);
         requests.finished();
