@@ -64,15 +64,7 @@ pub fn unpacked(places: &Places, package: &str) -> Result<PathBuf> {
         return Ok(tree);
     }
     eprintln!("x: downloading Debian's {package} into {}", tree.display());
-    let partial = places.cache.join(format!("{package}.partial"));
-    let _ = std::fs::remove_dir_all(&partial);
-    std::fs::create_dir_all(&partial)?;
-    if download(&partial, package).is_err() {
-        refresh()?;
-        download(&partial, package)
-            .with_context(|| format!("cannot download Debian's {package}"))?;
-    }
-    let archive = only_file(&partial)?;
+    let (partial, archive) = downloaded(places, package)?;
     let content = partial.join("content");
     process::show(
         Command::new("dpkg-deb")
@@ -87,6 +79,13 @@ pub fn unpacked(places: &Places, package: &str) -> Result<PathBuf> {
 
 /// Downloads a package as the file `to`.
 pub fn download_file(places: &Places, package: &str, to: &Path) -> Result<()> {
+    let (folder, archive) = downloaded(places, package)?;
+    std::fs::rename(archive, to)?;
+    Ok(std::fs::remove_dir_all(&folder)?)
+}
+
+/// Downloads a package into a folder of its own in the cache: that and the file.
+fn downloaded(places: &Places, package: &str) -> Result<(PathBuf, PathBuf)> {
     let folder = places.cache.join(format!("{package}.partial"));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder)?;
@@ -95,8 +94,8 @@ pub fn download_file(places: &Places, package: &str, to: &Path) -> Result<()> {
         download(&folder, package)
             .with_context(|| format!("cannot download Debian's {package}"))?;
     }
-    std::fs::rename(only_file(&folder)?, to)?;
-    Ok(std::fs::remove_dir_all(&folder)?)
+    let file = only_file(&folder)?;
+    Ok((folder, file))
 }
 
 /// Unpacks packages and all that they depend on into one folder, as if nothing were installed on

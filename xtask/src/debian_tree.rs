@@ -5,8 +5,34 @@ use crate::debian;
 use crate::places::Places;
 use crate::process;
 use anyhow::{Context, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// A note of what a disk in the cache is made of: one made of something else is made anew.
+pub struct MadeOf {
+    path: PathBuf,
+    text: String,
+}
+
+impl MadeOf {
+    /// The note of a disk `name`: its form, and packages.
+    pub fn new(places: &Places, name: &str, form: u32, packages: &[&str]) -> Self {
+        Self {
+            path: places.cache.join(format!("{name}.made-of")),
+            text: format!("{form} {}\n", packages.join(" ")),
+        }
+    }
+
+    /// Whether it has been written so.
+    pub fn is_so(&self) -> bool {
+        std::fs::read_to_string(&self.path).is_ok_and(|text| text == self.text)
+    }
+
+    /// Writes it, once the disk is made.
+    pub fn write(self) -> Result<()> {
+        Ok(std::fs::write(self.path, self.text)?)
+    }
+}
 
 /// Installs packages and the base of Debian into a folder, which it empties first; `early` are the modules of the initial
 /// RAM disk, if there is a kernel among the packages.
@@ -43,7 +69,7 @@ pub fn bootstrap(tree: &Path, packages: &[&str], early: &[&str]) -> Result<()> {
 }
 
 /// Writes files of ours, each a path and its text, as root, since the tree is root's.
-pub fn add_files(places: &Places, tree: &Path, files: &[(&str, &str)]) -> Result<()> {
+fn add_files(places: &Places, tree: &Path, files: &[(&str, &str)]) -> Result<()> {
     let staging = places.cache.join("debian.files");
     let _ = std::fs::remove_dir_all(&staging);
     for (path, text) in files {
@@ -60,8 +86,31 @@ pub fn add_files(places: &Places, tree: &Path, files: &[(&str, &str)]) -> Result
     Ok(std::fs::remove_dir_all(&staging)?)
 }
 
+/// Writes files of ours, lets root in without a password, and has systemd start what brings up the network and some
+/// `services`, and leave out what only waits or fetches.
+pub fn finish(
+    places: &Places,
+    tree: &Path,
+    files: &[(&str, &str)],
+    services: &[&str],
+) -> Result<()> {
+    add_files(places, tree, files)?;
+    inside(tree, &["passwd", "-q", "-d", "root"])?;
+    let enable = ["systemctl", "-q", "enable", "systemd-networkd.service"];
+    inside(tree, &[&enable, services].concat())?;
+    let mask = ["systemctl", "-q", "mask"];
+    inside(tree, &[&mask, LEFT_OUT].concat())
+}
+
+/// Services of Debian's that the disks do without.
+const LEFT_OUT: &[&str] = &[
+    "systemd-networkd-wait-online.service",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+];
+
 /// Runs a command of the tree's own in it.
-pub fn inside(tree: &Path, words: &[&str]) -> Result<()> {
+fn inside(tree: &Path, words: &[&str]) -> Result<()> {
     process::show(debian::privileged("chroot").arg(tree).args(words))
 }
 

@@ -6,7 +6,7 @@ use crate::busybox;
 use crate::debian;
 use crate::guests::{self, Guest};
 use crate::kernel::Kernel;
-use crate::places::Places;
+use crate::places::{self, Places};
 use crate::toolstack;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
@@ -147,20 +147,11 @@ fn add_modules(kernel: &Kernel, archive: &mut Archive) -> Result<()> {
     Ok(())
 }
 
-/// Adds the files of a folder and of those in it, in the order of their names.
+/// Adds the files of a folder and of those in it.
 fn add_folder(archive: &mut Archive, to: &str, from: &Path, permissions: u32) -> Result<()> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(from)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
-    paths.sort();
-    for path in paths {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let inside = format!("{to}/{name}");
-        if path.is_dir() {
-            add_folder(archive, &inside, &path, permissions)?;
-        } else {
-            archive.file(&inside, permissions, &std::fs::read(&path)?);
-        }
+    for (inside, path) in places::files_below(from)? {
+        let inside = format!("{to}/{}", inside.display());
+        archive.file(&inside, permissions, &std::fs::read(&path)?);
     }
     Ok(())
 }

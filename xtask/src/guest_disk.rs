@@ -2,7 +2,7 @@
 //! package for it to install, as a repository to be served.
 
 use crate::debian;
-use crate::debian_tree;
+use crate::debian_tree::{self, MadeOf};
 use crate::kernel::file_beginning;
 use crate::places::Places;
 use crate::process;
@@ -67,9 +67,8 @@ impl GuestDisk {
             package: places.cache.join("guest.deb"),
             list: places.cache.join("guest.Packages"),
         };
-        let made_of = format!("{FORM} {PACKAGE} {}\n", PACKAGES.join(" "));
-        let note = places.cache.join("guest.made-of");
-        if std::fs::read_to_string(&note).is_ok_and(|text| text == made_of) {
+        let note = MadeOf::new(places, "guest", FORM, &[&[PACKAGE], PACKAGES].concat());
+        if note.is_so() {
             return Ok(disk);
         }
         disk.fetch_package(places)?;
@@ -81,7 +80,7 @@ impl GuestDisk {
         debian_tree::bootstrap(&tree, PACKAGES, EARLY_MODULES)?;
         finish(places, &tree)?;
         debian_tree::into_image(&tree, &disk.image, MEBIBYTES)?;
-        std::fs::write(&note, made_of)?;
+        note.write()?;
         Ok(disk)
     }
 
@@ -100,7 +99,7 @@ impl GuestDisk {
     }
 }
 
-/// Writes our files and the boot loader's menu, and switches services on and off.
+/// Writes our files and the boot loader's menu, and has systemd as we want it.
 fn finish(places: &Places, tree: &Path) -> Result<()> {
     let name = |prefix| -> Result<String> {
         let path = file_beginning(&tree.join("boot"), prefix)?;
@@ -116,21 +115,5 @@ fn finish(places: &Places, tree: &Path) -> Result<()> {
     );
     let mut files = FILES.to_vec();
     files.push(("boot/grub/grub.cfg", &menu));
-    debian_tree::add_files(places, tree, &files)?;
-    debian_tree::inside(tree, &["passwd", "-q", "-d", "root"])?;
-    debian_tree::inside(
-        tree,
-        &["systemctl", "-q", "enable", "systemd-networkd.service"],
-    )?;
-    debian_tree::inside(
-        tree,
-        &[
-            "systemctl",
-            "-q",
-            "mask",
-            "systemd-networkd-wait-online.service",
-            "apt-daily.timer",
-            "apt-daily-upgrade.timer",
-        ],
-    )
+    debian_tree::finish(places, tree, &files, &[])
 }

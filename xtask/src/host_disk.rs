@@ -2,16 +2,16 @@
 //! scripts, and libvirt.
 
 use crate::debian;
-use crate::debian_tree;
+use crate::debian_tree::{self, MadeOf};
 use crate::guests::{self, Guest};
 use crate::kernel::file_beginning;
-use crate::places::Places;
+use crate::places::{self, Places};
 use crate::process;
 use crate::toolstack;
 use anyhow::Result;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What is installed on it; mmdebstrap adds the base of Debian.
 const PACKAGES: &[&str] = &[
@@ -98,31 +98,35 @@ impl HostDisk {
             kernel: places.cache.join("host.vmlinuz"),
             initrd: places.cache.join("host.initrd"),
         };
-        let made_of = format!("{FORM} {}\n", PACKAGES.join(" "));
-        let note = places.cache.join("host.made-of");
-        if std::fs::read_to_string(&note).is_ok_and(|text| text == made_of) {
+        let note = MadeOf::new(places, "host", FORM, PACKAGES);
+        if note.is_so() {
             return Ok(disk);
         }
         eprintln!("x: making a Debian root disk in {}", disk.image.display());
         let tree = places.cache.join("host.partial");
         debian_tree::bootstrap(&tree, PACKAGES, EARLY_MODULES)?;
-        finish(places, &tree)?;
+        debian_tree::finish(places, &tree, FILES, &["xenolith-script.service"])?;
         let boot = tree.join("boot");
         std::fs::copy(file_beginning(&boot, "vmlinuz-")?, &disk.kernel)?;
         let initrd = file_beginning(&boot, "initrd.img-")?;
         process::show(debian::privileged("cp").args([&initrd, &disk.initrd]))?;
         debian_tree::into_image(&tree, &disk.image, MEBIBYTES)?;
-        std::fs::write(&note, made_of)?;
+        note.write()?;
         Ok(disk)
     }
 }
 
-/// A small disk with our scripts, the test cases and what guests boot from, which the host mounts at
+/// A small disk with our scripts and the test cases, all to be executed, and what guests boot from, which the host mounts at
 /// `/opt/xenolith`.
 pub fn scripts_disk(places: &Places) -> Result<PathBuf> {
     let tree = places.made("host-scripts")?;
     std::fs::remove_dir_all(&tree)?;
-    copy_folder(&places.root.join("xtask/dom0/toolstack"), &tree)?;
+    for (inside, from) in places::files_below(&places.root.join("xtask/dom0/toolstack"))? {
+        let target = tree.join(inside);
+        std::fs::create_dir_all(target.parent().unwrap_or(&tree))?;
+        std::fs::copy(from, &target)?;
+        std::fs::set_permissions(&target, Permissions::from_mode(0o755))?;
+    }
     for (name, flavour) in guests::FLAVOURS {
         let guest = Guest::assemble(places, name, flavour)?;
         let folder = tree.join("guests").join(guest.name);
@@ -133,47 +137,4 @@ pub fn scripts_disk(places: &Places) -> Result<PathBuf> {
     let image = places.made("dom0")?.join("host-scripts.img");
     toolstack::file_system(&image, "xenolith", SCRIPTS_MEBIBYTES, Some(&tree))?;
     Ok(image)
-}
-
-/// Copies a folder with those in it; every file can be executed.
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), &target)?;
-            std::fs::set_permissions(&target, Permissions::from_mode(0o755))?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes our files and switches services on.
-fn finish(places: &Places, tree: &Path) -> Result<()> {
-    debian_tree::add_files(places, tree, FILES)?;
-    debian_tree::inside(tree, &["passwd", "-q", "-d", "root"])?;
-    debian_tree::inside(
-        tree,
-        &[
-            "systemctl",
-            "-q",
-            "enable",
-            "systemd-networkd.service",
-            "xenolith-script.service",
-        ],
-    )?;
-    debian_tree::inside(
-        tree,
-        &[
-            "systemctl",
-            "-q",
-            "mask",
-            "systemd-networkd-wait-online.service",
-            "apt-daily.timer",
-            "apt-daily-upgrade.timer",
-        ],
-    )
 }

@@ -14,6 +14,25 @@ pub struct Places {
     pub cache: PathBuf,
 }
 
+/// The files of a folder and of those in it, in the order of their names: where each lies inside, and where it is.
+pub fn files_below(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(inside) = folders.pop() {
+        for entry in std::fs::read_dir(folder.join(&inside))? {
+            let entry = entry?;
+            let inside = inside.join(entry.file_name());
+            if entry.path().is_dir() {
+                folders.push(inside);
+            } else {
+                files.push((inside, entry.path()));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 impl Places {
     /// Finds the folders; the cache is `$XDG_CACHE_HOME/xenolith`, by default below `~/.cache`.
     pub fn find() -> Result<Self> {

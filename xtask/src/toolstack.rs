@@ -3,6 +3,7 @@
 
 use crate::busybox;
 use crate::debian;
+use crate::debian_tree::MadeOf;
 use crate::places::Places;
 use crate::process;
 use anyhow::{bail, Context, Result};
@@ -63,9 +64,8 @@ const MEBIBYTES: u64 = 2048;
 /// The disk image, made on first use. A machine gets it with a throw-away layer for what it writes.
 pub fn disk(places: &Places) -> Result<PathBuf> {
     let image = places.cache.join("toolstack.img");
-    let made_of = format!("{FORM} {}\n", PACKAGES.join(" "));
-    let note = places.cache.join("toolstack.made-of");
-    if image.is_file() && std::fs::read_to_string(&note).is_ok_and(|text| text == made_of) {
+    let note = MadeOf::new(places, "toolstack", FORM, PACKAGES);
+    if image.is_file() && note.is_so() {
         return Ok(image);
     }
     let tree = places.cache.join("toolstack.partial");
@@ -77,7 +77,7 @@ pub fn disk(places: &Places) -> Result<PathBuf> {
     file_system(&partial, "toolstack", MEBIBYTES, Some(&tree))?;
     std::fs::rename(&partial, &image)?;
     std::fs::remove_dir_all(&tree)?;
-    std::fs::write(&note, made_of)?;
+    note.write()?;
     Ok(image)
 }
 
