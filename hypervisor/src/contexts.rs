@@ -24,7 +24,10 @@ pub fn show(vcpu: &Vcpu) -> VcpuGuestContext {
     context.fpu_ctxt = vcpu.fpu.legacy();
     context.flags = flags(vcpu);
     context.user_regs = registers(vcpu);
-    for (number, (shown, entry)) in (0..).zip(context.trap_ctxt.iter_mut().zip(vcpu.traps.iter())) {
+    // With its end: one past the last vector has no number.
+    let vectors = 0..=u8::MAX;
+    for (number, (shown, entry)) in vectors.zip(context.trap_ctxt.iter_mut().zip(vcpu.traps.iter()))
+    {
         *shown = TrapInfo {
             vector: number,
             flags: entry.flags.load(Relaxed) as u8,
