@@ -20,6 +20,9 @@ use std::path::PathBuf;
 /// What `--wall` repeats unless told otherwise.
 const ROUNDS: u32 = 3;
 
+/// How many vCPUs the kernel has that measures scheduling (`schedule-bench`).
+const SCHEDULING_VCPUS: u32 = 101;
+
 /// `x bench`
 pub fn command(mut arguments: Arguments) -> Result<bool> {
     let wall = arguments.flag("--wall");
@@ -77,6 +80,8 @@ struct Parts {
     dom0: bool,
     /// Single calls, by a small kernel of our own.
     calls: bool,
+    /// Switches, wake-ups and timers, by another.
+    scheduling: bool,
     /// Guests that Debian's toolstack made.
     guests: bool,
 }
@@ -85,6 +90,7 @@ impl Parts {
     const ALL: Self = Self {
         dom0: true,
         calls: true,
+        scheduling: true,
         guests: true,
     };
 
@@ -93,6 +99,7 @@ impl Parts {
         let none = Self {
             dom0: false,
             calls: false,
+            scheduling: false,
             guests: false,
         };
         Ok(match word {
@@ -102,11 +109,15 @@ impl Parts {
                 calls: true,
                 ..none
             },
+            Some("scheduling") => Self {
+                scheduling: true,
+                ..none
+            },
             Some("guests") => Self {
                 guests: true,
                 ..none
             },
-            Some(other) => bail!("--part is dom0, calls or guests, not {other}"),
+            Some(other) => bail!("--part is dom0, calls, scheduling or guests, not {other}"),
         })
     }
 }
@@ -116,19 +127,18 @@ struct Bench<'a> {
     places: &'a Places,
     dom0: Option<Dom0>,
     calls: Option<PathBuf>,
+    scheduling: Option<PathBuf>,
     guests: Option<Dom0>,
 }
 
 impl<'a> Bench<'a> {
     fn prepare(places: &'a Places, parts: Parts) -> Result<Self> {
-        let own = match parts.calls || parts.guests {
-            true => Some(
-                Toolchain::pick()?
-                    .build(places, "guest-suite", "release")?
-                    .join("guest-bench"),
-            ),
+        let own = match parts.calls || parts.scheduling || parts.guests {
+            true => Some(Toolchain::pick()?.build(places, "guest-suite", "release")?),
             false => None,
         };
+        let scheduling = own.as_ref().map(|folder| folder.join("schedule-bench"));
+        let own = own.map(|folder| folder.join("guest-bench"));
         let dom0 = parts.dom0.then(|| Dom0::assemble(places)).transpose()?;
         let guests = match own.as_deref().filter(|_| parts.guests) {
             Some(own) => Some(Dom0::with_files(
@@ -142,6 +152,7 @@ impl<'a> Bench<'a> {
             places,
             dom0,
             calls: own.filter(|_| parts.calls),
+            scheduling: scheduling.filter(|_| parts.scheduling),
             guests,
         })
     }
@@ -156,8 +167,12 @@ impl<'a> Bench<'a> {
         if *side == Hypervisor::Bare {
             return Ok(measured);
         }
-        if let Some(program) = self.calls.as_ref().filter(|_| pace == Pace::Counted) {
-            measured.extend(measure::measure_calls(self.places, program, side)?);
+        let own_kernels = [(&self.calls, 1), (&self.scheduling, SCHEDULING_VCPUS)];
+        for (program, vcpus) in own_kernels {
+            if let Some(program) = program.as_ref().filter(|_| pace == Pace::Counted) {
+                let rows = measure::measure_own_kernel(self.places, program, vcpus, side)?;
+                measured.extend(rows);
+            }
         }
         if let Some(dom0) = &self.guests {
             measured.extend(measure::measure_guests(self.places, dom0, side, pace)?);

@@ -53,15 +53,22 @@ pub fn measure(
     Ok(measured)
 }
 
-/// Boots our own kernel that measures single calls, and collects its rows. Counted runs only: its unit is the
-/// tick of the time-stamp counter, which is an instruction there.
-pub fn measure_calls(places: &Places, program: &Path, hypervisor: &Hypervisor) -> Result<Measured> {
+/// Boots a kernel of our own that measures, with so many vCPUs, and collects its rows. Counted runs only: its unit is
+/// the tick of the time-stamp counter, which is an instruction there.
+pub fn measure_own_kernel(
+    places: &Places,
+    program: &Path,
+    vcpus: u32,
+    hypervisor: &Hypervisor,
+) -> Result<Measured> {
     let modules = vec![(program.to_owned(), String::new())];
-    let mut machine = Machine::with_modules(hypervisor, modules).words("dom0_mem=256M");
+    let words = format!("dom0_mem=256M dom0_max_vcpus={vcpus}");
+    let mut machine = Machine::with_modules(hypervisor, modules).words(&words);
     machine.pace = Pace::Counted;
+    let program = program.file_name().unwrap_or_default().to_string_lossy();
     let log = places
         .made("bench")?
-        .join(format!("{}-calls.log", hypervisor.name()));
+        .join(format!("{}-{program}.log", hypervisor.name()));
     let mut emulator = Emulator::start(&machine, &log)?;
     let mut measured = Measured::new();
     loop {
