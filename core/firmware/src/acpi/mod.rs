@@ -8,6 +8,7 @@ mod hpet;
 mod madt;
 mod mcfg;
 mod root;
+mod slit;
 mod srat;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use fadt::{Fadt, Register, Space};
 pub use hpet::Hpet;
 pub use madt::{IoApic, LocalNmi, Madt, NmiSource, Override, Polarity, Processor, Trigger};
 pub use mcfg::ConfigurationSpace;
+pub use slit::Slit;
 pub use srat::{MemoryAffinity, ProcessorAffinity, Srat};
 
 use crate::boot::AcpiRoot;
@@ -92,6 +94,8 @@ pub struct Acpi {
     pub mcfg: Vec<ConfigurationSpace>,
     /// Which node processors and memory belong to.
     pub srat: Option<Srat>,
+    /// How far nodes are from each other.
+    pub slit: Option<Slit>,
     /// All tables whose checks passed, in the firmware's order.
     pub tables: Vec<Table>,
     /// What was wrong, one line each; empty on a sound machine.
@@ -150,6 +154,7 @@ fn read_table(memory: &dyn FirmwareMemory, address: u64, acpi: &mut Acpi) -> Res
         b"FACP" => fadt::decode(table).map(|fadt| acpi.fadt = Some(fadt)),
         b"HPET" => hpet::decode(table).map(|hpet| acpi.hpet = Some(hpet)),
         b"MCFG" => mcfg::decode(table).map(|mcfg| acpi.mcfg = mcfg),
+        b"SLIT" => slit::decode(table).map(|slit| acpi.slit = Some(slit)),
         b"SRAT" => srat::decode(table).map(|srat| acpi.srat = Some(srat)),
         _ => Ok(()),
     };

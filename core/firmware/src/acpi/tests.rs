@@ -83,6 +83,12 @@ fn srat_content() -> Vec<u8> {
     content
 }
 
+fn slit_content() -> Vec<u8> {
+    let mut content = 2u64.to_le_bytes().to_vec();
+    content.extend([10, 17, 21, 10]);
+    content
+}
+
 /// A machine's low memory: a root pointer in the BIOS area, a root table, and the tables.
 fn machine(tables: &[Vec<u8>]) -> Memory {
     let mut memory = vec![0; 0x10_0000];
@@ -114,6 +120,7 @@ fn whole_machine() -> Memory {
         table(b"HPET", &hpet_content()),
         table(b"MCFG", &mcfg),
         table(b"SRAT", &srat_content()),
+        table(b"SLIT", &slit_content()),
     ])
 }
 
@@ -147,6 +154,22 @@ fn sound_tables_are_decoded() {
     let srat = acpi.srat.unwrap();
     assert_eq!(srat.processors[0].domain, 1);
     assert_eq!(srat.memory[0].length, 0x20_0000);
+    let slit = acpi.slit.unwrap();
+    let rows = [0, 1, 2].map(|from| [0, 1, 2].map(|to| slit.distance(from, to)));
+    let [near, there, back] = [10, 17, 21].map(Some);
+    let expected = [[near, there, None], [back, near, None], [None; 3]];
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn distances_that_make_no_sense_are_left_out() {
+    for (offset, value) in [(8, 11), (9, 10), (9, 0), (0, 3), (7, 0x80)] {
+        let mut content = slit_content();
+        content[offset] = value;
+        let acpi = read(&machine(&[table(b"SLIT", &content)]), None);
+        assert_eq!(acpi.slit, None);
+        assert_eq!(acpi.problems.len(), 1, "{offset} {value}");
+    }
 }
 
 #[test]
@@ -194,7 +217,7 @@ proptest! {
     /// Whatever bytes change, with the checksums made right again, reading ends without a panic.
     #[test]
     fn broken_content_never_panics(
-        kind in 0usize..5,
+        kind in 0usize..6,
         changes in prop::collection::vec((36usize..300, any::<u8>()), 1..20),
         cut in 36usize..300,
     ) {
@@ -204,6 +227,7 @@ proptest! {
             (b"HPET", hpet_content()),
             (b"MCFG", vec![7; 40]),
             (b"SRAT", srat_content()),
+            (b"SLIT", slit_content()),
         ];
         let (signature, mut content) = contents[kind].clone();
         for (offset, value) in changes {
