@@ -110,6 +110,7 @@ extern "C" fn on_own_stack() -> ! {
         crate::log!(Warning, "ACPI: {problem}");
     }
     bring_up(options, boot, acpi);
+    machine::watch(options.low_memory_bytes);
     let domain = match dom0::build(boot, options) {
         Ok(domain) => domain,
         Err(error) => hw::console::fatal(format_args!("(XEN) {error}")),

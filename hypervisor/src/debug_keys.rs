@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use crate::calls::grants;
 use crate::console::print;
-use crate::{crash, domains, irq, machine, power, processors, refusals, schedule};
+use crate::{crash, domains, irq, machine, placement, power, processors, refusals, schedule};
 
 /// A key, what it does, and how.
 type Key = (u8, &'static str, fn());
@@ -14,6 +14,11 @@ const KEYS: &[Key] = &[
     (b'q', "show domains and their vCPUs", show_domains),
     (b'c', "show what each vCPU did", show_counters),
     (b'm', "show memory", show_memory),
+    (
+        b'u',
+        "show NUMA nodes, and where domains' memory lies",
+        placement::show,
+    ),
     (
         b'r',
         "show pools of processors and who waits for one",

@@ -19,7 +19,7 @@ use memory::{FrameTable, Freed, Host, IoAccess, Mmu, PageInfo, Stale, Table, Tab
 use vocabulary::{DomainId, Errno, Mfn, Refused};
 
 use crate::domain::Domain;
-use crate::{domains, levels, nodes};
+use crate::{domains, levels, nodes, work};
 
 /// The machine. It has no state of its own: what it stands for is global.
 #[derive(Clone, Copy, Debug)]
@@ -155,9 +155,29 @@ pub fn add_ram(first: Mfn, count: u64) -> Refused<()> {
     result
 }
 
+/// Has dom0 told from now on when memory falls to `bytes` that are free and unclaimed, and again at each half of it.
+pub fn watch(bytes: u64) {
+    FREE.lock().watch(bytes >> 12);
+}
+
+/// Called where memory has become less. The telling is left to the way out to a guest: here locks are held.
+fn tell_if_low(free: &mut FrameAllocator<8>) {
+    if free.runs_low() {
+        work::raise_here(work::LOW_MEMORY);
+    }
+}
+
+/// Takes free frames. ENOMEM, EINVAL.
+fn allocate(request: Request, claim: &mut Claim) -> Refused<Allocation> {
+    let mut free = FREE.lock();
+    let allocation = free.allocate_claimed(&Machine, request, claim)?;
+    tell_if_low(&mut free);
+    Ok(allocation)
+}
+
 /// Takes free frames and zeroes what is dirty of them, where `request` wants zeroes. They are nobody's yet.
 pub fn take(request: Request) -> Refused<Allocation> {
-    let allocation = FREE.lock().allocate(&Machine, request)?;
+    let allocation = allocate(request, &mut Claim::none())?;
     zero(&allocation, request);
     Ok(allocation)
 }
@@ -165,9 +185,7 @@ pub fn take(request: Request) -> Refused<Allocation> {
 /// As [`take`], for a domain, whose claim is used up first.
 pub fn take_for(domain: &Domain, request: Request) -> Refused<Allocation> {
     let mut claim = domain.claim.lock();
-    let allocation = FREE
-        .lock()
-        .allocate_claimed(&Machine, request, &mut claim)?;
+    let allocation = allocate(request, &mut claim)?;
     drop(claim);
     zero(&allocation, request);
     Ok(allocation)
@@ -191,13 +209,18 @@ fn clear_free(frame: Mfn) {
 /// Sets `frames` more frames aside for a domain. EBUSY: some are already; ENOMEM: so many are not free and unclaimed.
 pub fn claim(domain: &Domain, frames: u64) -> Refused<()> {
     let mut claim = domain.claim.lock();
-    FREE.lock().claim(&mut claim, frames)
+    let mut free = FREE.lock();
+    free.claim(&mut claim, frames)?;
+    tell_if_low(&mut free);
+    Ok(())
 }
 
 /// Sets nothing aside for a domain any more.
 pub fn cancel_claim(domain: &Domain) {
     let mut claim = domain.claim.lock();
-    FREE.lock().cancel_claim(&mut claim);
+    let mut free = FREE.lock();
+    free.cancel_claim(&mut claim);
+    free.note_rise();
 }
 
 /// Takes 2^`order` zeroed frames for the hypervisor itself.
@@ -206,7 +229,7 @@ pub fn take_own(order: u32) -> Option<Mfn> {
         contents: Contents::Overwritten,
         ..Request::of_order(order as u8)
     };
-    let allocation = FREE.lock().allocate(&Machine, request).ok()?;
+    let allocation = allocate(request, &mut Claim::none()).ok()?;
     let table = frames();
     for frame in allocation.all() {
         // First the flush of what a former owner may still have in a TLB: it must not write after the zeroes.
@@ -288,7 +311,11 @@ fn give_back_all(first: Mfn, order: u32) {
 
 /// Gives 2^`order` frames back that have no owner (any more).
 pub fn give_back(first: Mfn, order: u8) {
-    if FREE.lock().free(&Machine, first, order, false).is_err() {
+    let mut free = FREE.lock();
+    let freed = free.free(&Machine, first, order, false);
+    free.note_rise();
+    drop(free);
+    if freed.is_err() {
         crate::log!(Error, "frame {first:x} was freed twice");
     }
 }

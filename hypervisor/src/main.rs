@@ -44,6 +44,7 @@ mod msrs;
 mod nmi;
 mod nodes;
 mod ownership;
+mod placement;
 mod power;
 mod privileged;
 mod processors;

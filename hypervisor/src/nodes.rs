@@ -1,5 +1,7 @@
-//! NUMA nodes: which node memory and processors belong to, as the firmware's affinity table (SRAT) says.
+//! NUMA nodes: which node memory and processors belong to, as the firmware's affinity table (SRAT) says, and how far they
+//! are from each other (SLIT).
 
+use allocator::NodeSet;
 use arrayvec::ArrayVec;
 use firmware::acpi::Acpi;
 use hw::percpu::{PerCpu, MAX_CPUS};
@@ -21,7 +23,13 @@ struct Known {
     ranges: ArrayVec<Range, RANGES>,
     /// Nodes of processors, by APIC number.
     processors: ArrayVec<(u32, u8), MAX_CPUS>,
+    /// From a node to another; `None` without a table that knows.
+    distances: [[Option<u8>; NODES]; NODES],
 }
+
+/// Distance of a node to itself and to others, where the firmware tells none (ACPI 6.5, section 5.2.17).
+const NEAR: u8 = 10;
+const FAR: u8 = 20;
 
 static KNOWN: Once<Known> = Once::new();
 
@@ -43,6 +51,7 @@ pub fn learn(acpi: &Acpi) {
             domains: ArrayVec::new(),
             ranges: ArrayVec::new(),
             processors: ArrayVec::new(),
+            distances: [[None; NODES]; NODES],
         };
         for affinity in acpi.srat.iter().flat_map(|srat| &srat.memory) {
             let node = known.node(affinity.domain);
@@ -54,6 +63,13 @@ pub fn learn(acpi: &Acpi) {
             let node = known.node(affinity.domain);
             let _ = known.processors.try_push((affinity.apic_id, node));
         }
+        if let Some(slit) = &acpi.slit {
+            for (&from, row) in known.domains.iter().zip(&mut known.distances) {
+                for (&to, distance) in known.domains.iter().zip(row) {
+                    *distance = slit.distance(from, to);
+                }
+            }
+        }
         known
     });
 }
@@ -62,6 +78,27 @@ pub fn learn(acpi: &Acpi) {
 pub fn count() -> u32 {
     let known = KNOWN.get().map_or(0, |known| known.domains.len());
     (known as u32).max(1)
+}
+
+/// The machine's nodes.
+pub fn all() -> NodeSet {
+    NodeSet((1 << count().min(NODES as u32)) - 1)
+}
+
+/// How far a node is from another: 10 from itself, 255 where there is no way.
+pub fn distance(from: u32, to: u32) -> u8 {
+    let told = KNOWN.get().and_then(|known| {
+        let row = known.distances.get(from as usize)?;
+        *row.get(to as usize)?
+    });
+    told.unwrap_or(if from == to { NEAR } else { FAR })
+}
+
+/// The node of a frame of RAM.
+pub fn of_frame(frame: u64) -> u8 {
+    let ranges = KNOWN.get().map_or(&[] as &[Range], |known| &known.ranges);
+    let holds = |range: &&Range| (range.0..range.1).contains(&frame);
+    ranges.iter().find(holds).map_or(0, |range| range.2)
 }
 
 /// The node of a processor.
@@ -74,16 +111,16 @@ pub fn of_processor(index: usize) -> u32 {
     found.map_or(0, |&(_, node)| u32::from(node))
 }
 
-/// Frames from the node's first to its last, holes included. Without a table, node 0 spans all.
-pub fn spanned(node: u32) -> u64 {
+/// The node's first frame, and how many there are to its last, holes included. Without a table, node 0 spans all.
+pub fn span(node: u32) -> (u64, u64) {
     let ranges = KNOWN.get().map_or(&[] as &[Range], |known| &known.ranges);
     if ranges.is_empty() && node == 0 {
-        return hw::m2p::frames();
+        return (0, hw::m2p::frames());
     }
     let of_node = || ranges.iter().filter(|range| u32::from(range.2) == node);
-    let first = of_node().map(|range| range.0).min();
-    let end = of_node().map(|range| range.1).max();
-    end.unwrap_or(0).saturating_sub(first.unwrap_or(0))
+    let first = of_node().map(|range| range.0).min().unwrap_or(0);
+    let end = of_node().map(|range| range.1).max().unwrap_or(0);
+    (first, end.saturating_sub(first))
 }
 
 /// Cuts `[first, end)` where the node changes; `each` gets first frame, end and node of every piece.

@@ -1,12 +1,13 @@
 //! What the toolstack set for a domain that is not part of any other subject: grants of devices, nodes, time of day,
 //! virtual nodes.
 
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32};
 
 use hw::sync::SpinLock;
 use ranges::RangeSet;
 
 use crate::levels;
+use crate::placement::Placement;
 use crate::virtual_nodes::VirtualNodes;
 
 /// A domain's settings.
@@ -15,8 +16,8 @@ pub struct Settings {
     pub access: SpinLock<Access, { levels::VCPU }>,
     /// Seconds that its time of day is ahead of the machine's.
     pub time_offset: AtomicI64,
-    /// Nodes its memory comes from, a bit each; all of them where nobody said.
-    pub nodes: AtomicU64,
+    /// Where its memory comes from.
+    pub placement: Placement,
     /// The toolstack let it run: what it is built of is settled.
     pub has_run: AtomicBool,
     /// Its own event channel that is sent when it suspends; 0 for none.
@@ -31,7 +32,7 @@ impl Settings {
         Self {
             access: SpinLock::new(Access::new()),
             time_offset: AtomicI64::new(0),
-            nodes: AtomicU64::new(u64::MAX),
+            placement: Placement::new(),
             has_run: AtomicBool::new(false),
             suspend_port: AtomicU32::new(0),
             virtual_nodes: SpinLock::new(None),

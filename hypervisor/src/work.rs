@@ -6,7 +6,11 @@ use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 use hw::percpu::PerCpu;
 use hw::registers::Registers;
 
-use crate::{console, current, nmi, processors, schedule, teardown, timers, trace, vcpu_time};
+use xen_abi::xen::VIRQ_ENOMEM;
+
+use crate::{
+    console, current, events, nmi, processors, schedule, teardown, timers, trace, vcpu_time,
+};
 
 /// A timer of this processor may be due.
 pub const TIMER: u32 = 1 << 0;
@@ -25,6 +29,9 @@ pub const BURY: u32 = 1 << 5;
 pub const CONSOLE: u32 = 1 << 6;
 /// A trace buffer is half full: tell its reader.
 pub const TRACE: u32 = 1 << 7;
+
+/// Free memory has fallen to a threshold: tell dom0.
+pub const LOW_MEMORY: u32 = 1 << 8;
 
 /// Adds to what this processor owes.
 #[inline]
@@ -67,6 +74,9 @@ pub extern "C" fn work(registers: &mut Registers) {
     }
     if bits & TRACE != 0 {
         trace::announce();
+    }
+    if bits & LOW_MEMORY != 0 {
+        events::send_global_virq(VIRQ_ENOMEM);
     }
     // What expired may have woken somebody, and that is best answered in the same round.
     let woken = PerCpu::current().work.fetch_and(!RESCHEDULE, AcqRel);

@@ -5,20 +5,10 @@ use vocabulary::{refuse, Errno, Mfn, Refusal, Refused};
 use crate::claim::Claim;
 use crate::links::{FrameLinks, FrameState, FrameUse};
 use crate::lists::{Block, NodeLists, CLEAN, DIRTY};
+use crate::low::LowMemory;
+use crate::nodes::{NodeChoice, NodeSet};
 use crate::regions::Regions;
 use crate::{zone_of, MAX_ORDER, MIN_ADDRESS_BITS, ZONES};
-
-/// On which NUMA node memory is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NodeChoice {
-    /// Wherever most is free.
-    #[default]
-    Any,
-    /// On this node while it has some, else on the others.
-    Prefer(u8),
-    /// On this node or not at all.
-    Only(u8),
-}
 
 /// What the caller will do with the frames, which decides whether it pays for clean ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,6 +86,7 @@ pub struct FrameAllocator<const NODES: usize = 8> {
     pub(crate) claimed: u64,
     /// Zones below this one are used only when no node has memory above.
     protected_zones: usize,
+    low: LowMemory,
 }
 
 impl<const NODES: usize> Default for FrameAllocator<NODES> {
@@ -112,6 +103,7 @@ impl<const NODES: usize> FrameAllocator<NODES> {
             regions: Regions::new(),
             claimed: 0,
             protected_zones: 0,
+            low: LowMemory::never(),
         }
     }
 
@@ -195,25 +187,22 @@ impl<const NODES: usize> FrameAllocator<NODES> {
             Contents::Zeroed => CLEAN,
             Contents::Overwritten => DIRTY,
         };
-        let (start, only) = match request.node {
-            NodeChoice::Any => (self.fullest_node(), false),
-            NodeChoice::Prefer(node) => (usize::from(node), false),
-            NodeChoice::Only(node) => (usize::from(node), true),
+        let (first, nodes, others) = match request.node {
+            NodeChoice::Any => (self.fullest_node(), NodeSet::EMPTY, true),
+            NodeChoice::Prefer { first, nodes } => (first, nodes, true),
+            NodeChoice::Only(node) => (node, NodeSet::EMPTY, false),
         };
-        if start >= NODES {
+        if usize::from(first) >= NODES {
             return refuse(Errno::EINVAL, "no such NUMA node");
         }
-        let candidates = if only { 1 } else { NODES };
         for low in [self.protected_zones, 0] {
-            for step in 0..candidates {
-                let node = (start + step) % NODES;
-                let found = self
-                    .nodes
-                    .get(node)
-                    .and_then(|lists| lists.find(request.order, low, zone, preferred));
-                if let Some(first) = found {
-                    return Ok((node, first));
-                }
+            let in_turn = nodes.in_turn(first, NODES, others);
+            let found = in_turn.into_iter().find_map(|node| {
+                let lists = self.nodes.get(node)?;
+                Some((node, lists.find(request.order, low, zone, preferred)?))
+            });
+            if let Some(found) = found {
+                return Ok(found);
             }
             if self.protected_zones == 0 {
                 break;
@@ -222,14 +211,33 @@ impl<const NODES: usize> FrameAllocator<NODES> {
         refuse(Errno::ENOMEM, "no free block is large and low enough")
     }
 
-    fn fullest_node(&self) -> usize {
+    fn fullest_node(&self) -> u8 {
         let mut fullest = (0, 0);
-        for (index, node) in self.nodes.iter().enumerate() {
+        for (index, node) in (0u8..).zip(&self.nodes) {
             if node.free > fullest.1 {
                 fullest = (index, node.free);
             }
         }
         fullest.0
+    }
+
+    /// Has [`runs_low`](Self::runs_low) tell of less than `limit` free frames, or of less than half of what is free now.
+    pub fn watch(&mut self, limit: u64) {
+        self.low = LowMemory::below(limit, self.free_frames());
+    }
+
+    /// Whether free memory, less what is claimed, has fallen to a threshold that was not told. Call it after memory was
+    /// given out or claimed.
+    pub fn runs_low(&mut self) -> bool {
+        let free = self.free_frames().saturating_sub(self.claimed);
+        self.low.observe(free)
+    }
+
+    /// Notes that there may be more memory again. Call it after some came back.
+    pub fn note_rise(&mut self) {
+        if self.low.has_told() {
+            self.runs_low();
+        }
     }
 
     /// Takes back the 2^order frames from `first`, which may be a part of what was given out. `clean` says that

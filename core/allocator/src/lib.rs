@@ -14,6 +14,8 @@ mod cache;
 mod claim;
 mod links;
 mod lists;
+mod low;
+mod nodes;
 mod ranges;
 mod regions;
 mod scrub;
@@ -21,10 +23,12 @@ mod scrub;
 #[cfg(test)]
 mod tests;
 
-pub use allocation::{Allocation, Contents, FrameAllocator, NodeChoice, Request};
+pub use allocation::{Allocation, Contents, FrameAllocator, Request};
 pub use cache::FrameCache;
 pub use claim::Claim;
 pub use links::{FrameLinks, FrameState, FrameUse, FreeLink, NO_FRAME};
+pub use low::LowMemory;
+pub use nodes::{NodeChoice, NodeSet};
 pub use regions::MAX_REGIONS;
 pub use scrub::ScrubWork;
 

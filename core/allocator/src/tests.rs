@@ -6,7 +6,9 @@
     clippy::expect_used
 )]
 
+mod low;
 mod model;
+mod nodes;
 
 use proptest::prelude::*;
 use vocabulary::{Errno, Mfn, Refused};
@@ -31,7 +33,10 @@ enum Step {
 fn requests() -> impl Strategy<Value = Request> {
     let node = prop_oneof![
         Just(NodeChoice::Any),
-        (0..2u8).prop_map(NodeChoice::Prefer),
+        (0..2u8, 0..4u64).prop_map(|(first, nodes)| NodeChoice::Prefer {
+            first,
+            nodes: NodeSet(nodes)
+        }),
         (0..2u8).prop_map(NodeChoice::Only),
     ];
     let bits = prop_oneof![Just(64u8), 20..26u8];
@@ -196,7 +201,14 @@ fn nonsense_is_refused() {
         ask(255, 64, NodeChoice::Any),
         ask(0, 19, NodeChoice::Any),
         ask(0, 64, NodeChoice::Only(2)),
-        ask(0, 64, NodeChoice::Prefer(200)),
+        ask(
+            0,
+            64,
+            NodeChoice::Prefer {
+                first: 200,
+                nodes: NodeSet::EMPTY,
+            },
+        ),
     ] {
         assert_eq!(errno(allocator.allocate(table, request)), Errno::EINVAL);
     }
@@ -230,7 +242,10 @@ fn low_memory_is_used_last() {
     let mut machine = Machine::new(true);
     machine.allocator.protect_below(23);
     let one = Request {
-        node: NodeChoice::Prefer(0),
+        node: NodeChoice::Prefer {
+            first: 0,
+            nodes: NodeSet::EMPTY,
+        },
         ..Request::of_order(0)
     };
     let mut previous_was_low = false;

@@ -306,6 +306,9 @@ impl<'a> State<'a> {
             "availmem" => self.take(word, A_SIZE, size, |options, bytes| {
                 options.available_limit = (bytes != 0).then_some(bytes);
             }),
+            "low_mem_virq_limit" => self.take(word, A_SIZE, size, |options, bytes| {
+                options.low_memory_bytes = bytes;
+            }),
             "bootscrub" => self.take_switch(
                 word,
                 BootScrub::EXPECTED,

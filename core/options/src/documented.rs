@@ -97,7 +97,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "lapic_timer_c2_ok",
     "ler",
     "low_crashinfo",
-    "low_mem_virq_limit",
     "max_cstate",
     "max_gsi_irqs",
     "mce",

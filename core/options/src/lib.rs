@@ -99,6 +99,8 @@ pub struct Options<'a> {
     pub memory_limit: Option<u64>,
     /// `availmem=`: at most this many bytes of machine memory are used.
     pub available_limit: Option<u64>,
+    /// `low_mem_virq_limit=`: dom0 is told when no more than this many bytes are free; 0 for never.
+    pub low_memory_bytes: u64,
     /// `bootscrub=`: when free memory is cleared.
     pub boot_scrub: BootScrub,
     /// `sched=`: the scheduler of the first CPU pool; `None` for the default.
@@ -120,6 +122,9 @@ pub struct Options<'a> {
     /// `dom0-cpuid=`: the same for dom0 only.
     pub dom0_cpuid: &'a str,
 }
+
+/// The default of `low_mem_virq_limit=`, by Xen's documentation.
+const LOW_MEMORY_BYTES: u64 = 64 << 20;
 
 impl Default for Options<'_> {
     fn default() -> Self {
@@ -156,6 +161,7 @@ impl Default for Options<'_> {
             xsave: true,
             memory_limit: None,
             available_limit: None,
+            low_memory_bytes: LOW_MEMORY_BYTES,
             boot_scrub: BootScrub::Idle,
             scheduler: None,
             rate_limit_micros: None,

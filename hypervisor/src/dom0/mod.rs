@@ -23,6 +23,9 @@ use alloc::sync::Arc;
 
 pub use layout::Layout;
 
+/// What a domain may have without a limit, in frames: what the ABI's 32 bits can say, and the tools take for none.
+const NO_LIMIT: u64 = u32::MAX as u64;
+
 /// Why the first domain could not be built. `Display` is one line that names what is wrong and what is right.
 #[derive(Debug)]
 pub enum BuildError {
@@ -152,7 +155,7 @@ fn begin(
         return Err(too_small(layout.frames + soon_free, now));
     }
     let count = options.dom0_vcpus.on(processors::count() as u32);
-    let most = plan.maximum.map_or(pages, |bytes| bytes >> 12);
+    let most = plan.maximum.map_or(NO_LIMIT, |bytes| bytes >> 12);
     let domain = Domain::create(DomainId(0), true, &configuration(count), most.max(pages))?;
     domains::insert(Arc::clone(&domain))?;
     crate::log!(

@@ -1,7 +1,8 @@
 //! Where vCPUs run and where memory comes from: affinities of vCPUs and nodes.
 
-use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use core::sync::atomic::Ordering::Acquire;
 
+use allocator::NodeSet;
 use memory::Attempt;
 use sched::CpuSet;
 use vocabulary::{refuse, Errno, Refused};
@@ -13,7 +14,7 @@ use xen_abi::domctl_vcpu::{
 use xen_abi::xen::XenctlBitmap;
 
 use super::Request;
-use crate::{bitmap, nodes, processors, schedule, virtual_nodes};
+use crate::{bitmap, placement, processors, schedule, virtual_nodes};
 
 /// Bytes of a set of processors.
 const SET_BYTES: usize = core::mem::size_of::<CpuSet>();
@@ -78,6 +79,7 @@ pub fn set(request: &mut Request<'_>) -> Attempt<u64> {
         let effective = wanted.and(&online).and(&hard);
         write(&part.cpumap_soft, &effective)?;
     }
+    placement::follow(&request.domain);
     Ok(0)
 }
 
@@ -102,27 +104,16 @@ pub fn set_nodes(request: &mut Request<'_>) -> Attempt<u64> {
     let NodeAffinity { nodemap } = request.part()?;
     let mut bytes = [0; NODE_BYTES];
     bitmap::read(&nodemap, &mut bytes)?;
-    let wanted = u64::from_le_bytes(bytes);
-    if wanted & all_nodes() == 0 {
-        return Ok(refuse(Errno::EINVAL, "none of the nodes is there")?);
-    }
-    request.domain.settings.nodes.store(wanted, Relaxed);
+    placement::choose(&request.domain, NodeSet(u64::from_le_bytes(bytes)))?;
     Ok(0)
 }
 
 /// `XEN_DOMCTL_getnodeaffinity`. EFAULT.
 pub fn get_nodes(request: &mut Request<'_>) -> Attempt<u64> {
     let NodeAffinity { nodemap } = request.part()?;
-    let nodes = request.domain.settings.nodes.load(Relaxed) & all_nodes();
-    bitmap::write(&nodemap, &nodes.to_le_bytes())?;
+    let nodes = request.domain.settings.placement.nodes();
+    bitmap::write(&nodemap, &nodes.0.to_le_bytes())?;
     Ok(0)
-}
-
-/// The machine's nodes, a bit each.
-fn all_nodes() -> u64 {
-    u64::MAX
-        .checked_shl(nodes::count())
-        .map_or(u64::MAX, |above| !above)
 }
 
 /// `XEN_DOMCTL_setvnumainfo`. EINVAL, EFAULT, ENOMEM.

@@ -84,6 +84,7 @@ pub fn make_vcpus(request: &mut Request<'_>) -> Attempt<u64> {
     if request.domain.vcpu_count() == 0 {
         machine::make_heap_room(max as usize * vcpus::HEAP_BYTES)?;
         vcpus::create_all(&request.domain, max)?;
+        crate::placement::follow(&request.domain);
     }
     Ok(0)
 }

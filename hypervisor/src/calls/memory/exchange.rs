@@ -8,9 +8,10 @@ use memory::Stop;
 use vocabulary::{refuse, DomainId, Errno, Mfn, Refusal, Refused};
 use xen_abi::memory::MemoryExchange;
 
-use super::reservation::{address_bits, most_order};
+use super::reservation::{address_bits, asked_node, most_order};
 use crate::domain::Domain;
 use crate::hypercall::{Answer, Arguments};
+use crate::placement::AskedNode;
 use crate::vcpu::Vcpu;
 use crate::{authority, guest, machine, ownership};
 
@@ -29,6 +30,7 @@ pub fn run(vcpu: &Vcpu, _: &mut Arguments, structure: u64) -> Answer {
     let order = request.input.extent_order.max(request.out.extent_order);
     let inputs = 1u64 << (order - request.input.extent_order);
     let outputs = 1u64 << (order - request.out.extent_order);
+    let node = asked_node(vcpu, request.out.mem_flags)?;
     let mut done = request.nr_exchanged / inputs;
     let chunks = request.input.nr_extents / inputs;
     let mut spent = 0;
@@ -37,7 +39,7 @@ pub fn run(vcpu: &Vcpu, _: &mut Arguments, structure: u64) -> Answer {
             guest::write(structure.wrapping_add(DONE_OFFSET), &(done * inputs))?;
             return Err(Stop::Again);
         }
-        let result = chunk(&domain, &request, done, inputs, outputs);
+        let result = chunk(&domain, &request, node, done, (inputs, outputs));
         if let Err(refusal) = result {
             guest::write(structure.wrapping_add(DONE_OFFSET), &(done * inputs))?;
             return Err(refusal.into());
@@ -68,14 +70,14 @@ fn check(vcpu: &Vcpu, request: &MemoryExchange) -> Refused<()> {
     Ok(())
 }
 
-/// Exchanges one chunk. First the new frames are had and the old ones taken; if either fails, everything is
+/// Exchanges one chunk, so many extents for so many. First the new frames are had and the old ones taken; if either fails, everything is
 /// put back. Then nothing can fail but the guest's own memory, which costs it the numbers.
 fn chunk(
     domain: &Domain,
     request: &MemoryExchange,
+    node: AskedNode,
     number: u64,
-    inputs: u64,
-    outputs: u64,
+    (inputs, outputs): (u64, u64),
 ) -> Refused<()> {
     let first_input = number * inputs;
     let first_output = number * outputs;
@@ -91,7 +93,8 @@ fn chunk(
         ..Request::of_order(0)
     };
     for _ in 0..outputs {
-        match machine::take(wanted) {
+        let node = domain.settings.placement.next(node);
+        match machine::take(Request { node, ..wanted }) {
             Ok(allocation) => gained.push(allocation.first),
             Err(refusal) => {
                 put_back(&gained, wanted.order);

@@ -1,6 +1,6 @@
 //! Getting and giving up frames: `increase_reservation`, `decrease_reservation`, `populate_physmap`.
 
-use allocator::{NodeChoice, Request};
+use allocator::Request;
 use vocabulary::{refuse, DomainId, Errno, Mfn, Refused};
 use xen_abi::memory::{
     MemoryReservation, XENMEMF_exact_node_request, XENMEMF_populate_on_demand, XENMEMF_vnode,
@@ -10,6 +10,7 @@ use crate::authority;
 use crate::calls::memory_op::{go_on, OPERATION_BITS};
 use crate::domain::Domain;
 use crate::hypercall::{Answer, Arguments};
+use crate::placement::AskedNode;
 use crate::vcpu::Vcpu;
 use crate::{guest, machine, ownership};
 
@@ -22,8 +23,6 @@ const MOST_ORDER: u32 = 11;
 const MOST_ORDER_OF_GUESTS: u32 = 9;
 /// Nodes that a flag can name (Xen's default of `MAX_NUMNODES`).
 const NODES_NAMED: u8 = 64;
-/// Nodes that the allocator tells apart.
-const NODES: u8 = 8;
 /// A width of addresses up to which there is not even one frame.
 const NO_WIDTH: u8 = 12;
 
@@ -45,8 +44,10 @@ fn extents_in_batch(order: u32) -> u64 {
 struct Reservation {
     /// The structure as it was read.
     given: MemoryReservation,
-    /// What to ask the allocator for, an extent.
+    /// What to ask the allocator for, an extent, but for the node.
     wanted: Request,
+    /// The node that was named.
+    node: AskedNode,
 }
 
 impl Reservation {
@@ -64,10 +65,14 @@ impl Reservation {
         }
         let wanted = Request {
             max_address_bits: address_bits(given.mem_flags)?,
-            node: node(vcpu, given.mem_flags)?,
             ..Request::of_order(given.extent_order as u8)
         };
-        Ok(Self { given, wanted })
+        let node = asked_node(vcpu, given.mem_flags)?;
+        Ok(Self {
+            given,
+            wanted,
+            node,
+        })
     }
 
     /// Frames an extent has.
@@ -167,34 +172,37 @@ pub fn address_bits(flags: u32) -> Refused<u8> {
     }
 }
 
-/// The node that a reservation asks for (`XENMEMF_node`, `XENMEMF_exact_node`). Only the control domain chooses; a
-/// virtual node is none, as no domain has any.
-fn node(vcpu: &Vcpu, flags: u32) -> Refused<NodeChoice> {
+/// The node that a reservation names (`XENMEMF_node`, `XENMEMF_exact_node`). Only the control domain chooses; a virtual
+/// node is none, as no domain has any.
+pub fn asked_node(vcpu: &Vcpu, flags: u32) -> Refused<AskedNode> {
     let Some(node) = ((flags >> 8) as u8).checked_sub(1) else {
-        return Ok(NodeChoice::Any);
+        return Ok(AskedNode::None);
     };
     if flags & XENMEMF_vnode != 0 {
-        return Ok(NodeChoice::Any);
+        return Ok(AskedNode::None);
     }
     let exact = flags & XENMEMF_exact_node_request != 0;
     if authority::control(vcpu).is_err() {
         if exact {
             return refuse(Errno::EPERM, "only the control domain chooses a node");
         }
-        return Ok(NodeChoice::Any);
+        return Ok(AskedNode::None);
     }
     match node {
         NODES_NAMED.. => refuse(Errno::EINVAL, "no such node"),
-        node if exact => Ok(NodeChoice::Only(node)),
-        node if node < NODES => Ok(NodeChoice::Prefer(node)),
-        _ => Ok(NodeChoice::Any),
+        node if exact => Ok(AskedNode::Only(node)),
+        node => Ok(AskedNode::First(node)),
     }
 }
 
 /// Gives the domain one extent, for `place` in its memory.
 fn give(domain: &Domain, request: &Reservation, place: u64) -> Refused<Mfn> {
     domain.pages.lock().check_room(request.frames())?;
-    let first = machine::take_for(domain, request.wanted)?.first;
+    let wanted = Request {
+        node: domain.settings.placement.next(request.node),
+        ..request.wanted
+    };
+    let first = machine::take_for(domain, wanted)?.first;
     ownership::adopt_extent(domain, first, request.frames(), place)?;
     Ok(first)
 }

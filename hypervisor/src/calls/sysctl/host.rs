@@ -10,9 +10,6 @@ use super::Request;
 use crate::cpuid::{self as policies, MachinePolicy};
 use crate::{boot, clock, guest, idle_time, machine, processors, topology};
 
-/// Distance of a node to itself and to others, where the firmware tells none (ACPI 6.5, section 5.2.17).
-const NEAR: u32 = 10;
-const FAR: u32 = 20;
 /// The most processors, nodes and devices looked at in one call: more than there can be.
 const MOST: u32 = 1024;
 
@@ -143,7 +140,7 @@ fn write_node(asked: &abi::Numainfo, node: u32, count: u32) -> Refused<()> {
     if asked.meminfo != 0 {
         let place = guest::element::<abi::Meminfo>(asked.meminfo, u64::from(node));
         let memory = abi::Meminfo {
-            memsize: crate::nodes::spanned(node) << 12,
+            memsize: crate::nodes::span(node).1 << 12,
             memfree: machine::free_on_node(node as u8) << 12,
         };
         guest::write(place, &memory)?;
@@ -152,8 +149,8 @@ fn write_node(asked: &abi::Numainfo, node: u32, count: u32) -> Refused<()> {
         for other in 0..count {
             let index = u64::from(node) * u64::from(count) + u64::from(other);
             let place = guest::element::<u32>(asked.distance, index);
-            let distance: u32 = if other == node { NEAR } else { FAR };
-            guest::write(place, &distance)?;
+            let distance = crate::nodes::distance(node, other);
+            guest::write(place, &u32::from(distance))?;
         }
     }
     Ok(())

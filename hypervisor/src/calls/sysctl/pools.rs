@@ -11,7 +11,7 @@ use super::Request;
 use crate::calls::domctl::held::HeldDomain;
 use crate::calls::domctl::scheduling;
 use crate::schedule::{pools, settings};
-use crate::{bitmap, domains};
+use crate::{bitmap, domains, placement};
 
 /// `XEN_SYSCTL_cpupool_op`. The caller holds the control plane's lock.
 pub fn pool(request: &mut Request) -> Refused<()> {
@@ -27,8 +27,16 @@ pub fn pool(request: &mut Request) -> Refused<()> {
             request.answer(&asked)
         }
         SysctlCpupoolOp::Freeinfo => write(&asked.cpumap, &pools::free()),
-        SysctlCpupoolOp::Addcpu => pools::add(asked.cpupool_id, processor(asked.cpu)),
-        SysctlCpupoolOp::Rmcpu => pools::remove(asked.cpupool_id, processor(asked.cpu)),
+        SysctlCpupoolOp::Addcpu => {
+            pools::add(asked.cpupool_id, processor(asked.cpu))?;
+            domains::for_each(|domain| placement::follow(domain));
+            Ok(())
+        }
+        SysctlCpupoolOp::Rmcpu => {
+            pools::remove(asked.cpupool_id, processor(asked.cpu))?;
+            domains::for_each(|domain| placement::follow(domain));
+            Ok(())
+        }
         SysctlCpupoolOp::Movedomain => move_domain(request.caller, &asked),
     }
 }
@@ -72,5 +80,7 @@ fn move_domain(caller: DomainId, asked: &abi::CpupoolOp) -> Refused<()> {
         return refuse(Errno::ESRCH, "there is no such domain");
     };
     let _held = HeldDomain::new(&domain);
-    settings::move_domain(&domain, asked.cpupool_id)
+    settings::move_domain(&domain, asked.cpupool_id)?;
+    placement::follow(&domain);
+    Ok(())
 }
