@@ -6,9 +6,11 @@
 #!   obey                 runs every line that comes over the console, and says how it ended
 #!   tick                 counts on the console, ten times a second
 #!   check                checks registers and memory over and over, counting what was found wrong
+#!   work                 disk, network and processor in turn, each checked, over and over; with `data=URL`, what there
+#!                        is to be fetched, whose MD5 sum is `sum=`
 #!   shell                a shell on the console
 #!   driver               becomes a driver domain, whose root is the toolstack's disk
-#! and without any of the last six it stays up and does nothing until it is told to stop.
+#! and without any of the last seven it stays up and does nothing until it is told to stop.
 #!
 #! Said on the console, for dom0 to wait for:
 #!   guest: up UPTIME      it runs programs
@@ -74,6 +76,9 @@ if asked tick; then
 fi
 if asked check; then
     registers forever
+fi
+if asked work; then
+    . /work
 fi
 if asked driver; then
     for module in /driver/*.ko; do

@@ -66,6 +66,7 @@ impl Guest {
         add_programs(places, &mut archive, &["microbench", "registers"])?;
         let folder = places.root.join("xtask/guest");
         archive.program("init", &folder.join("init.sh"))?;
+        archive.program("work", &folder.join("work"))?;
         archive.program("driver-domain", &folder.join("driver-domain"))?;
         for name in ["poweroff", "reboot"] {
             let script = format!("#!/bin/busybox sh\nexec /bin/busybox {name} -f\n");

@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// rights of ring 0, which faults under SMAP on the way into every para-virtualized guest.
 pub const CPU: &str = "max,-smap";
 
+/// Dom0 has a gibibyte, and guests the rest.
+const DOM0_MEMORY: &str = "dom0_mem=1024M,max:1024M";
+
 /// What runs on the machine first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hypervisor {
@@ -143,7 +146,7 @@ impl Machine {
     pub fn with_toolstack(hypervisor: &Hypervisor, dom0: &Dom0, what: &str) -> Self {
         Self::with_dom0(hypervisor, dom0, "toolstack")
             .kernel_words(&format!("do={what}"))
-            .words("dom0_mem=1024M,max:1024M")
+            .words(DOM0_MEMORY)
             .processors(2)
             .memory(3072)
             .toolstack_disk(dom0)
@@ -236,6 +239,32 @@ impl Machine {
     /// Sets the memory in MiB.
     pub fn memory(mut self, mebibytes: u32) -> Self {
         self.memory = mebibytes;
+        self
+    }
+
+    /// Takes the bound off dom0's memory that [`Self::with_toolstack`] set: dom0 has all.
+    pub fn dom0_has_all(mut self) -> Self {
+        self.words = self.words.replace(DOM0_MEMORY, "");
+        self
+    }
+
+    /// Spreads memory and processors, which both can be divided, evenly over NUMA nodes. Each is 21 away from the others.
+    pub fn nodes(mut self, count: u32) -> Self {
+        let (memory, processors) = (self.memory / count, self.processors / count);
+        for node in 0..count {
+            let first = node * processors;
+            let last = first + processors - 1;
+            self = self.devices([
+                "-object",
+                &format!("memory-backend-ram,id=node{node},size={memory}M"),
+                "-numa",
+                &format!("node,nodeid={node},memdev=node{node},cpus={first}-{last}"),
+            ]);
+        }
+        for (from, to) in (0..count).flat_map(|from| (from + 1..count).map(move |to| (from, to))) {
+            let distance = format!("dist,src={from},dst={to},val=21");
+            self = self.devices(["-numa", &distance]);
+        }
         self
     }
 

@@ -155,7 +155,12 @@ fn begin(
         return Err(too_small(layout.frames + soon_free, now));
     }
     let count = options.dom0_vcpus.on(processors::count() as u32);
-    let most = plan.maximum.map_or(NO_LIMIT, |bytes| bytes >> 12);
+    // One that was given a certain amount and no maximum stays at that: Linux keeps tables for all that it might get.
+    let most = match (plan.maximum, options.dom0_memory.exact) {
+        (Some(bytes), _) => bytes >> 12,
+        (None, Some(_)) => pages,
+        (None, None) => NO_LIMIT,
+    };
     let domain = Domain::create(DomainId(0), true, &configuration(count), most.max(pages))?;
     domains::insert(Arc::clone(&domain))?;
     crate::log!(

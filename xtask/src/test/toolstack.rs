@@ -64,8 +64,13 @@ impl Group {
             let disk = GuestDisk::prepare(&context.places)?;
             return Ok(with(&serving(context, &disk)?).disk(&disk.image));
         }
+        if [MEMORY, LOAD].contains(&self.file) {
+            return Ok(with(&super::hostile::dom0(context)?));
+        }
         let dom0 = context.toolstack()?;
         Ok(match self.file {
+            NUMA => with(dom0).nodes(2),
+            BALLOONING => with(dom0).dom0_has_all(),
             DRIVER_DOMAIN => with(dom0).toolstack_disk(dom0),
             PASSTHROUGH => spare_devices(with(dom0), dom0, context.reference),
             _ => with(dom0),
@@ -82,6 +87,16 @@ const DRIVER_DOMAIN: &str = "driver_domain";
 /// The file whose machine has devices to give away.
 const PASSTHROUGH: &str = "passthrough";
 
+/// The files whose machine has guests of our own.
+const MEMORY: &str = "memory";
+const LOAD: &str = "load";
+
+/// The file whose machine has two NUMA nodes.
+const NUMA: &str = "numa";
+
+/// The file whose dom0 has all memory at first.
+const BALLOONING: &str = "ballooning_dom0";
+
 const GROUPS: &[Group] = &[
     group("commands", 2, 3072, ""),
     group("devices", 1, 3072, ""),
@@ -97,6 +112,11 @@ const GROUPS: &[Group] = &[
     tail(PASSTHROUGH, 1, 2048, "modules=pciback"),
     tail("sizes", 2, 8192, ""),
     tail("schedulers", 2, 3072, ""),
+    tail(NUMA, 2, 3072, ""),
+    tail(MEMORY, 2, 2560, ""),
+    tail(BALLOONING, 2, 2560, ""),
+    tail(LOAD, 2, 8192, "load_guests=40 load_minutes=10"),
+    tail(LOAD, 2, 3072, "load_guests=8 load_minutes=2").called("small_load"),
 ];
 
 /// A job for each file.
