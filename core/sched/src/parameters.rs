@@ -50,6 +50,13 @@ impl Server {
     /// The longest period.
     pub const LONGEST: Nanos = Nanos(10_000_000_000);
 
+    /// Whether it is the time that every vCPU has by default, which a toolstack sets of each domain it makes without
+    /// having been asked to.
+    pub(crate) fn is_default(&self) -> bool {
+        let default = Self::default();
+        (self.period, self.budget) == (default.period, default.budget)
+    }
+
     /// EINVAL: less than 10 µs, more than 10 s, or a budget beyond its period.
     pub(crate) fn check(&self) -> Refused<()> {
         let lengths = Self::SHORTEST..=Self::LONGEST;

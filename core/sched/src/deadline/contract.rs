@@ -208,13 +208,14 @@ impl Scheduler for DeadlineScheduler {
         let Some(found) = self.domains.get_mut(domain.0) else {
             return no_such_domain();
         };
+        let is_reserved = !server.is_default();
         found.server = server;
-        found.is_reserved = true;
+        found.is_reserved = is_reserved;
         let mut pokes = CpuSet::EMPTY;
         for key in self.vcpus.numbers() {
             let vcpu = self.vcpus.get(key);
             if vcpu.is_some_and(|vcpu| vcpu.domain == domain.0) {
-                pokes = pokes.or(&self.reserve_time(key, server, now));
+                pokes = pokes.or(&self.reserve_time(key, server, is_reserved, now));
             }
         }
         Ok(pokes)
@@ -237,7 +238,7 @@ impl Scheduler for DeadlineScheduler {
         if self.vcpus.get(vcpu.0).is_none() {
             return no_such_vcpu();
         }
-        Ok(self.reserve_time(vcpu.0, server, now))
+        Ok(self.reserve_time(vcpu.0, server, true, now))
     }
 }
 
@@ -251,7 +252,7 @@ fn checked(parameters: &Parameters) -> Refused<Server> {
 
 impl DeadlineScheduler {
     /// Gives a vCPU another reservation; a period of it begins. Answers the CPUs to poke.
-    fn reserve_time(&mut self, key: u32, server: Server, now: Nanos) -> CpuSet {
+    fn reserve_time(&mut self, key: u32, server: Server, is_reserved: bool, now: Nanos) -> CpuSet {
         let mut pokes = CpuSet::EMPTY;
         let running = self.vcpus.get(key).and_then(|vcpu| vcpu.on_cpu);
         let running = running.filter(|cpu| self.runs_on(key, *cpu));
@@ -262,7 +263,7 @@ impl DeadlineScheduler {
             return pokes;
         };
         vcpu.server = server;
-        vcpu.is_reserved = true;
+        vcpu.is_reserved = is_reserved;
         vcpu.begin_period(now);
         let (waits, home, urgency) = (vcpu.event.is_some(), vcpu.home, vcpu.urgency());
         pokes.extend(running);

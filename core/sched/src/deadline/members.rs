@@ -15,7 +15,7 @@ pub(crate) type Urgency = (u32, Nanos);
 pub(crate) struct Vcpu {
     pub domain: u32,
     pub server: Server,
-    /// Somebody set its reservation.
+    /// Somebody set its reservation, or its domain's to other than the default.
     pub is_reserved: bool,
     pub hard: CpuSet,
     pub soft: CpuSet,
@@ -141,7 +141,7 @@ impl Places for Events<'_> {
 pub(crate) struct Domain {
     /// What its new vCPUs reserve.
     pub server: Server,
-    /// Somebody set it.
+    /// Somebody set it to other than the default.
     pub is_reserved: bool,
     /// How many vCPUs it has here.
     pub members: u32,

@@ -60,6 +60,33 @@ fn two_in_ten_milliseconds_are_kept_while_others_burn() {
     }
 }
 
+/// Found on the machine: a toolstack sets the default of every domain that it makes, and without extra time. Three of
+/// those and one that was given something are more than there is.
+#[test]
+fn the_default_that_a_toolstack_sets_binds_nobody() {
+    let default = Server::default();
+    let mut machine = timed(1);
+    for _ in 0..3 {
+        let parameters = server(default.period.0, default.budget.0, false);
+        let other = machine.add(parameters, CpuSet::ALL, HOG);
+        machine.wake(other);
+    }
+    let guest = machine.add(server(10 * MILLI, 2 * MILLI, false), CpuSet::ALL, HOG);
+    let from = machine.now;
+    machine.wake(guest);
+    machine.run(10 * SECOND);
+    assert_eq!(missed(&machine, guest, from, 10 * MILLI, 2 * MILLI), 0);
+    // Set of a vCPU, the same numbers are a reservation like any other.
+    let (key, now) = (machine.guests[0].key, machine.time());
+    let wanted = server(default.period.0, default.budget.0, false).unwrap();
+    let pokes = machine.scheduler.set_vcpu_parameters(key, &wanted, now);
+    machine.poke_all(pokes.unwrap());
+    let from = machine.now;
+    machine.run(10 * SECOND);
+    assert_eq!(missed(&machine, 0, from, 10 * MILLI, 4 * MILLI), 0);
+    assert_eq!(missed(&machine, guest, from, 10 * MILLI, 2 * MILLI), 0);
+}
+
 #[test]
 fn who_blocks_often_and_has_a_reservation_runs_soon() {
     let mut machine = timed(2);
