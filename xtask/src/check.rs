@@ -145,6 +145,7 @@ fn bare_packages() -> &'static [&'static str] {
         "guest-kit",
         "guest-suite",
         "guest-isolation",
+        "guest-load",
     ]
 }
 

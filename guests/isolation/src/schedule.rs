@@ -1,7 +1,7 @@
 //! How long a guest runs, on how many vCPUs, and ending together.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use guest_kit::command_line;
+pub use guest_kit::command_line::number;
 use guest_kit::time::now;
 use guest_kit::vcpu::{area, MAX_VCPUS};
 use guest_kit::vcpus;
@@ -11,15 +11,6 @@ static RUNNING: AtomicU32 = AtomicU32::new(0);
 
 /// Nanoseconds of a second.
 pub const SECOND: u64 = 1_000_000_000;
-
-/// A number on the command line, in decimal or with 0x in hexadecimal.
-pub fn number(key: &str) -> Option<u64> {
-    let text = command_line::value(key)?;
-    match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    }
-}
 
 /// The vCPUs this domain has, as far as the kit can use them.
 pub fn processors() -> usize {

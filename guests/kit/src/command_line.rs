@@ -19,6 +19,15 @@ pub fn value(key: &str) -> Option<&'static str> {
         .next_back()
 }
 
+/// The number of the last `key=number`, in decimal or with 0x in hexadecimal.
+pub fn number(key: &str) -> Option<u64> {
+    let text = value(key)?;
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
 /// Whether a bare word is there.
 pub fn has(word: &str) -> bool {
     text().split_ascii_whitespace().any(|w| w == word)

@@ -1,6 +1,6 @@
 //! More vCPUs: bringing one up and giving it a job.
 
-use crate::hypercall::vcpu_op;
+use crate::hypercall::{at_mut, vcpu_op};
 use crate::mmu;
 use crate::pages::Page;
 use crate::trap::{callback_entries, TrapInfo, FLAT_CS64, FLAT_SS};
@@ -115,4 +115,26 @@ pub fn start(id: usize, job: fn()) {
 /// Whether vCPU `id` is up: 1 or 0, or an errno.
 pub fn is_up(id: usize) -> i64 {
     vcpu_op(op::IS_UP, id as u64, 0)
+}
+
+/// `struct vcpu_runstate_info` of public/vcpu.h: what a vCPU did with its time, in nanoseconds.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Runstate {
+    /// Its state now: 0 runs, 1 could run, 2 waits, 3 is held.
+    pub state: u32,
+    /// Nothing.
+    pub pad: u32,
+    /// Since when.
+    pub since: u64,
+    /// Time in each state.
+    pub times: [u64; 4],
+}
+
+/// The runstate of vCPU `id` now.
+pub fn runstate(id: usize) -> Runstate {
+    let mut found = Runstate::default();
+    let result = vcpu_op(op::GET_RUNSTATE, id as u64, at_mut(&mut found));
+    assert_eq!(result, 0, "runstate of vCPU {id}");
+    found
 }

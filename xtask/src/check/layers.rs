@@ -12,7 +12,13 @@ const LAYERS: &[&str] = &["abi", "core", "hw", "hypervisor"];
 const BESIDE: &[(&str, &[&str])] = &[("guests", &["abi", "guests"]), ("xtask", &["abi", "core"])];
 
 /// Crates that cannot forbid `unsafe` and so have lints of their own.
-const OWN_LINTS: &[&str] = &["hw", "guest-kit", "guest-suite", "guest-isolation"];
+const OWN_LINTS: &[&str] = &[
+    "hw",
+    "guest-kit",
+    "guest-suite",
+    "guest-isolation",
+    "guest-load",
+];
 
 /// One crate of the workspace.
 struct Member {
