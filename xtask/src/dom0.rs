@@ -7,6 +7,7 @@ use crate::debian;
 use crate::guests::{self, Guest};
 use crate::kernel::Kernel;
 use crate::places::{self, Places};
+use crate::toolchain::Toolchain;
 use crate::toolstack;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
@@ -93,6 +94,13 @@ impl Dom0 {
         }
         let disk = toolstack::disk(places)?;
         Self::stored(places, kernel, archive, &format!("{name}.cpio"), Some(disk))
+    }
+
+    /// The same with the guest that loads a processor (guests/load).
+    pub fn with_load(places: &Places) -> Result<Self> {
+        let folder = Toolchain::pick()?.build(places, "guest-load", "release")?;
+        let program = folder.join("guest-load");
+        Self::with_files(places, "load", &[("own-guests/guest-load", &program)])
     }
 
     fn stored(

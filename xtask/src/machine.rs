@@ -83,8 +83,9 @@ impl Hypervisor {
 pub enum Pace {
     /// As fast as it goes, a host thread a processor.
     Free,
-    /// One processor, one instruction a nanosecond of the machine's own time: clocks inside count
-    /// instructions exactly, whatever else the host does.
+    /// One instruction a nanosecond of the machine's own time: clocks inside count instructions exactly,
+    /// whatever else the host does. Several processors take turns, the first one first: others run while it
+    /// has nothing to do.
     Counted,
 }
 
@@ -150,6 +151,16 @@ impl Machine {
             .processors(2)
             .memory(3072)
             .toolstack_disk(dom0)
+    }
+
+    /// The same for measuring what schedulers promise: the clock counts instructions, and there is a second
+    /// processor, which a small dom0 leaves to guests.
+    pub fn for_guarantees(hypervisor: &Hypervisor, dom0: &Dom0, what: &str) -> Self {
+        let mut machine = Self::with_toolstack(hypervisor, dom0, what)
+            .words("dom0_max_vcpus=1")
+            .memory(2048);
+        machine.pace = Pace::Counted;
+        machine
     }
 
     /// Gives it a disk with the toolstack, or another: a driver domain has one of its own.

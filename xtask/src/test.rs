@@ -8,6 +8,7 @@ mod boots;
 mod context;
 mod devices;
 mod firmware;
+mod guarantees;
 mod host;
 mod hostile;
 mod jobs;
@@ -60,6 +61,7 @@ fn every_job(context: &Context) -> Vec<Job> {
     }
     // The longest boots first, so that none of them is alone at the end.
     jobs.extend(toolstack::jobs(context));
+    jobs.push(guarantees::job());
     jobs.extend(hostile::jobs());
     jobs.extend(whole_host::jobs());
     jobs.extend(suite::jobs(context));

@@ -1,0 +1,19 @@
+//! What the schedulers promise, by the machine's own clock: the cases in `guarantees` in
+//! `xtask/dom0/toolstack/cases/`, with guests of ours that load a processor (guests/load).
+
+use super::context::Context;
+use super::jobs::Job;
+use super::toolstack::run_cases;
+use crate::build::Profile;
+use crate::dom0::Dom0;
+use crate::machine::Machine;
+
+/// The job.
+pub fn job() -> Job {
+    Job::many("guarantees", true, move |context: &Context, report| {
+        let dom0 = Dom0::with_load(&context.places)?;
+        let hypervisor = context.hypervisor(Profile::Release)?;
+        let machine = Machine::for_guarantees(&hypervisor, &dom0, "cases");
+        run_cases(context, report, "guarantees", machine, "guarantees")
+    })
+}
