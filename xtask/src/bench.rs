@@ -1,5 +1,7 @@
 //! `x bench`: the same dom0 on Xenolith, on Debian's Xen and without a hypervisor, row by row.
 
+mod guarantees;
+mod lines;
 mod measure;
 mod plot;
 mod report;
@@ -36,8 +38,8 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
     let write = arguments.flag("--write");
     let parts = Parts::parse(arguments.value("--part")?.as_deref())?;
     arguments.finish()?;
-    if write && parts != Parts::ALL {
-        bail!("--write keeps the whole table: leave --part out");
+    if write && parts != Parts::ALL && parts != Parts::GUARANTEES {
+        bail!("--write keeps a whole table: leave --part out, or ask for guarantees");
     }
     let places = Places::find()?;
     debian::install(debian::EMULATOR)?;
@@ -48,6 +50,12 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
     };
     let bench = Bench::prepare(&places, parts)?;
     let sides = sides(&places, image.as_ref(), bare, xen)?;
+    if parts.guarantees {
+        guarantees::run(&places, &Dom0::with_load(&places)?, &sides, write)?;
+    }
+    if parts == Parts::GUARANTEES {
+        return Ok(true);
+    }
     let (pace, rounds) = if wall {
         (Pace::Free, rounds)
     } else {
@@ -84,6 +92,8 @@ struct Parts {
     scheduling: bool,
     /// Guests that Debian's toolstack made.
     guests: bool,
+    /// What schedulers promise, which has a table of its own.
+    guarantees: bool,
 }
 
 impl Parts {
@@ -92,32 +102,44 @@ impl Parts {
         calls: true,
         scheduling: true,
         guests: true,
+        guarantees: true,
+    };
+    const NONE: Self = Self {
+        dom0: false,
+        calls: false,
+        scheduling: false,
+        guests: false,
+        guarantees: false,
+    };
+    const GUARANTEES: Self = Self {
+        guarantees: true,
+        ..Self::NONE
     };
 
     /// From the word after `--part`, or all.
     fn parse(word: Option<&str>) -> Result<Self> {
-        let none = Self {
-            dom0: false,
-            calls: false,
-            scheduling: false,
-            guests: false,
-        };
         Ok(match word {
             None => Self::ALL,
-            Some("dom0") => Self { dom0: true, ..none },
+            Some("dom0") => Self {
+                dom0: true,
+                ..Self::NONE
+            },
             Some("calls") => Self {
                 calls: true,
-                ..none
+                ..Self::NONE
             },
             Some("scheduling") => Self {
                 scheduling: true,
-                ..none
+                ..Self::NONE
             },
             Some("guests") => Self {
                 guests: true,
-                ..none
+                ..Self::NONE
             },
-            Some(other) => bail!("--part is dom0, calls, scheduling or guests, not {other}"),
+            Some("guarantees") => Self::GUARANTEES,
+            Some(other) => {
+                bail!("--part is dom0, calls, scheduling, guests or guarantees, not {other}")
+            }
         })
     }
 }
