@@ -22,16 +22,17 @@ use crate::vcpu::Vcpu;
 const STATUS: u64 = offset_of!(Request, status) as u64;
 
 /// One side of a copy.
-struct Side {
+struct Side<'a> {
     /// Who lends; `None` for a frame of the caller's own.
-    lender: Option<Arc<Domain>>,
+    lender: Option<&'a Arc<Domain>>,
     word: u64,
     offset: u16,
 }
 
 /// Copies for each structure. Each has its own status; a refused one does not stop the others.
 pub fn run(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
-    let mut lenders = Lenders::default();
+    // One for each side: neither forgets the domain that the other copies from or to.
+    let mut lenders = [Lenders::default(), Lenders::default()];
     each::<Request>(arguments, count, |at| {
         let request = guest::read::<Request>(at)?;
         let status = status_of(vcpu, "copy", &copy(vcpu, &mut lenders, &request));
@@ -39,17 +40,11 @@ pub fn run(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
     })
 }
 
-fn copy(vcpu: &Vcpu, lenders: &mut Lenders, request: &Request) -> Granted<()> {
-    let mut side = |end: &GnttabCopyPtr, flag: u16| {
-        let by_grant = request.flags & flag != 0;
-        Ok(Side {
-            lender: lender(vcpu, lenders, DomainId(end.domid), by_grant)?,
-            word: end.u,
-            offset: end.offset,
-        })
-    };
-    let source = side(&request.source, abi::GNTCOPY_source_gref)?;
-    let target = side(&request.dest, abi::GNTCOPY_dest_gref)?;
+fn copy(vcpu: &Vcpu, lenders: &mut [Lenders; 2], request: &Request) -> Granted<()> {
+    let [from, to] = lenders;
+    let given = |flag: u16| request.flags & flag != 0;
+    let source = side(vcpu, from, &request.source, given(abi::GNTCOPY_source_gref))?;
+    let target = side(vcpu, to, &request.dest, given(abi::GNTCOPY_dest_gref))?;
     let length = request.len;
     with_page::<false>(vcpu, &source, |from, readable| {
         with_page::<true>(vcpu, &target, |to, writable| {
@@ -79,38 +74,44 @@ fn copy(vcpu: &Vcpu, lenders: &mut Lenders, request: &Request) -> Granted<()> {
     })
 }
 
-/// The domain whose grant a side names, if it names one. Only the caller's own frames can be named without, and
-/// only by `DOMID_SELF`.
+/// What an end of a copy names. Only the caller's own frames can be named without a grant, and only by
+/// `DOMID_SELF`.
 #[inline]
-fn lender(
-    vcpu: &Vcpu,
-    lenders: &mut Lenders,
-    id: DomainId,
+fn side<'a>(
+    vcpu: &'a Vcpu,
+    lenders: &'a mut Lenders,
+    end: &GnttabCopyPtr,
     by_grant: bool,
-) -> Granted<Option<Arc<Domain>>> {
-    if id == DomainId::SELF {
-        return Ok(by_grant.then(|| Arc::clone(&vcpu.domain)));
-    }
-    let domain = lenders.find(id)?;
-    if by_grant {
-        Ok(Some(Arc::clone(domain)))
+) -> Granted<Side<'a>> {
+    let id = DomainId(end.domid);
+    let lender = if id == DomainId::SELF {
+        by_grant.then_some(&vcpu.domain)
     } else {
-        deny(
-            Status::PermissionDenied,
-            "only the caller's own frames are copied without a grant",
-        )
-    }
+        let domain = lenders.find(id)?;
+        if !by_grant {
+            return deny(
+                Status::PermissionDenied,
+                "only the caller's own frames are copied without a grant",
+            );
+        }
+        Some(domain)
+    };
+    Ok(Side {
+        lender,
+        word: end.u,
+        offset: end.offset,
+    })
 }
 
 /// Runs `work` with a side's frame, which is held as long, writable where `WRITE`, and with the grant it came from.
 #[inline(always)]
 fn with_page<const WRITE: bool>(
     vcpu: &Vcpu,
-    side: &Side,
+    side: &Side<'_>,
     work: impl FnOnce(Mfn, Option<&CopyPin<'_, GrantFrame>>) -> Granted<()>,
 ) -> Granted<()> {
     let own = vcpu.domain.id;
-    let Some(lender) = &side.lender else {
+    let Some(lender) = side.lender else {
         let frame = Mfn(side.word);
         return with_frame::<WRITE>(frame, own, || work(frame, None));
     };
