@@ -1,5 +1,5 @@
-//! The hypervisor's file system (`hypfs_op`): a fixed tree of names, whose leaves' values the caller supplies, and the
-//! way entries are written down.
+//! The hypervisor's file system (`hypfs_op`): a tree of names, whose leaves' values the caller supplies, and the way
+//! entries are written down.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
@@ -13,4 +13,4 @@ mod tests;
 
 pub use listing::{describe, Answer};
 pub use path::{path_of, MOST_PATH};
-pub use tree::{find, Node, Value};
+pub use tree::{find, Node, Source, Value};

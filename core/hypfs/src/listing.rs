@@ -1,5 +1,6 @@
 //! Entries as the interface writes them down (public `hypfs.h`).
 
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use xen_abi::hypfs::{
@@ -8,7 +9,7 @@ use xen_abi::hypfs::{
 };
 use zerocopy::IntoBytes;
 
-use crate::{Node, Value};
+use crate::{Node, Source, Value};
 
 /// What reading an entry answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,25 +23,25 @@ pub struct Answer {
 /// Bytes of a name in a listing are a multiple of this, the zero at its end counted.
 const NAME_STEP: usize = 4;
 
-/// Describes an entry whose leaves have the values that `value` tells. A directory holds, for each of its entries,
+/// Describes an entry whose leaves have the values that `source` tells. A directory holds, for each of its entries,
 /// what it is, the distance to the next (0 for the last), and its name.
-pub fn describe<L: Copy>(node: &Node<L>, value: &impl Fn(L) -> Value) -> Answer {
+pub fn describe<L: Copy>(node: &Node<L>, source: &impl Source<L>) -> Answer {
+    let mut listing = Listing::default();
     match node {
-        Node::Leaf(leaf, most) => of_value(&value(*leaf), *most),
+        Node::Leaf(leaf, most) => return of_value(&source.value(*leaf), *most),
         Node::Directory(entries) => {
-            let mut content = Vec::new();
-            let mut last = 0;
             for (name, child) in *entries {
-                last = content.len();
-                list(name, &describe(child, value).entry, &mut content);
+                listing.add(name, &describe(child, source).entry);
             }
-            end_list(&mut content, last);
-            Answer {
-                entry: entry(XEN_HYPFS_TYPE_DIR, content.len(), 0),
-                content,
+        }
+        Node::Numbered(place, each) => {
+            let child = describe(each, source).entry;
+            for number in source.numbers(*place) {
+                listing.add(&number.to_string(), &child);
             }
         }
     }
+    listing.end()
 }
 
 fn of_value(value: &Value, most: u32) -> Answer {
@@ -72,19 +73,36 @@ fn entry(kind: u8, length: usize, most: u32) -> DirEntry {
 /// Where the distance to the next entry stands.
 const DISTANCE: usize = size_of::<DirEntry>();
 
-fn list(name: &str, entry: &DirEntry, to: &mut Vec<u8>) {
-    let room = (name.len() + 1).next_multiple_of(NAME_STEP);
-    let distance = (DISTANCE + size_of::<u16>() + room) as u16;
-    to.extend_from_slice(entry.as_bytes());
-    to.extend_from_slice(&distance.to_le_bytes());
-    to.extend_from_slice(name.as_bytes());
-    to.resize(to.len() + room - name.len(), 0);
+/// A directory's content in the making.
+#[derive(Default)]
+struct Listing {
+    content: Vec<u8>,
+    /// Where the last entry begins.
+    last: usize,
 }
 
-/// The last entry, which begins at `last`, has none after it.
-fn end_list(list: &mut [u8], last: usize) {
-    let distance = list.get_mut(last + DISTANCE..last + DISTANCE + size_of::<u16>());
-    if let Some(distance) = distance {
-        distance.fill(0);
+impl Listing {
+    fn add(&mut self, name: &str, entry: &DirEntry) {
+        self.last = self.content.len();
+        let room = (name.len() + 1).next_multiple_of(NAME_STEP);
+        let distance = (DISTANCE + size_of::<u16>() + room) as u16;
+        let to = &mut self.content;
+        to.extend_from_slice(entry.as_bytes());
+        to.extend_from_slice(&distance.to_le_bytes());
+        to.extend_from_slice(name.as_bytes());
+        to.resize(to.len() + room - name.len(), 0);
+    }
+
+    /// The directory. Its last entry has none after it.
+    fn end(mut self) -> Answer {
+        let from = self.last + DISTANCE;
+        let distance = self.content.get_mut(from..from + size_of::<u16>());
+        if let Some(distance) = distance {
+            distance.fill(0);
+        }
+        Answer {
+            entry: entry(XEN_HYPFS_TYPE_DIR, self.content.len(), 0),
+            content: self.content,
+        }
     }
 }

@@ -18,6 +18,7 @@ enum Leaf {
     Extra,
     Level,
     Flag,
+    Pools,
 }
 
 static TREE: Node<Leaf> = Node::Directory(&[
@@ -39,14 +40,30 @@ static TREE: Node<Leaf> = Node::Directory(&[
         ]),
     ),
     ("empty", Node::Directory(&[])),
+    (
+        "pools",
+        Node::Numbered(
+            Leaf::Pools,
+            &Node::Directory(&[("flag", Node::Leaf(Leaf::Flag, 1))]),
+        ),
+    ),
 ]);
 
-fn value(leaf: Leaf) -> Value {
-    match leaf {
-        Leaf::Major => Value::Number(4),
-        Leaf::Extra => Value::Text(".7".into()),
-        Leaf::Level => Value::Text("none/warning".into()),
-        Leaf::Flag => Value::Flag(true),
+struct Values;
+
+impl Source<Leaf> for Values {
+    fn value(&self, leaf: Leaf) -> Value {
+        match leaf {
+            Leaf::Major => Value::Number(4),
+            Leaf::Extra => Value::Text(".7".into()),
+            Leaf::Level => Value::Text("none/warning".into()),
+            Leaf::Flag | Leaf::Pools => Value::Flag(true),
+        }
+    }
+
+    fn numbers(&self, place: Leaf) -> Vec<u32> {
+        assert_eq!(place, Leaf::Pools);
+        vec![0, 7, 120]
     }
 }
 
@@ -73,7 +90,7 @@ fn parse(list: &[u8]) -> Vec<(String, u8, u32, u32)> {
 }
 
 fn read(path: &str) -> Answer {
-    describe(find(&TREE, path).unwrap(), &value)
+    describe(find(&TREE, path, &Values).unwrap(), &Values)
 }
 
 #[test]
@@ -85,7 +102,7 @@ fn a_tool_reads_the_tree() {
         .into_iter()
         .map(|(name, ..)| name)
         .collect();
-    assert_eq!(names, ["buildinfo", "params", "empty"]);
+    assert_eq!(names, ["buildinfo", "params", "empty", "pools"]);
     assert_eq!(
         parse(&read("/params/").content),
         [
@@ -109,10 +126,30 @@ fn leaves_hold_their_values() {
 }
 
 #[test]
+fn each_number_in_use_has_a_directory() {
+    let list = parse(&read("/pools").content);
+    let names: Vec<_> = list.iter().map(|entry| entry.0.as_str()).collect();
+    assert_eq!(names, ["0", "7", "120"]);
+    assert!(list.iter().all(|entry| entry.1 == XEN_HYPFS_TYPE_DIR));
+    assert_eq!(parse(&read("/pools/120").content)[0].0, "flag");
+    assert_eq!(read("/pools/7/flag").content, [1]);
+}
+
+#[test]
 fn what_is_not_there_is_not_found() {
-    for path in ["/nosuch", "/buildinfo//version", "/params/flag/x", "/x/"] {
+    for path in [
+        "/nosuch",
+        "/buildinfo//version",
+        "/params/flag/x",
+        "/x/",
+        "/pools/1",
+        "/pools/07",
+        "/pools/+7",
+        "/pools/x",
+        "/pools/4294967296",
+    ] {
         assert_eq!(
-            find(&TREE, path).unwrap_err().errno,
+            find(&TREE, path, &Values).unwrap_err().errno,
             Errno::ENOENT,
             "{path}"
         );
@@ -135,7 +172,7 @@ proptest! {
     fn any_bytes_are_a_path_or_not(bytes in prop::collection::vec(prop_oneof![Just(b'/'), Just(0u8), Just(b'p'), any::<u8>()], 0..40)) {
         if let Ok(path) = path_of(&bytes) {
             prop_assert!(path.starts_with('/') && path.len() + 1 == bytes.len());
-            let _ = find(&TREE, path).map(|node| describe(node, &value));
+            let _ = find(&TREE, path, &Values).map(|node| describe(node, &Values));
         }
     }
 }

@@ -1,9 +1,10 @@
 //! `hypfs_op`: what the hypervisor is, and what of it can be changed while it runs.
 
 use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use ::calls::HypfsOp;
-use hypfs::{Node, Value};
+use hypfs::{Node, Source, Value};
 use memory::Stop;
 use options::LevelPair;
 use vocabulary::{refuse, Errno, Refusal, Refused};
@@ -11,6 +12,7 @@ use xen_abi::hypfs::{DirEntry, XEN_HYPFS_VERSION};
 
 use crate::calls::xen_version;
 use crate::hypercall::{Answer, Arguments, Caller};
+use crate::schedule::pools;
 use crate::{authority, guest, log};
 
 /// The leaves of the tree.
@@ -25,6 +27,8 @@ enum Leaf {
     Extra,
     Major,
     Minor,
+    /// The CPU pools there are.
+    Pools,
     Granularity,
     GuestLevel,
     OwnLevel,
@@ -60,10 +64,10 @@ static TREE: Node<Leaf> = Node::Directory(&[
     ),
     (
         "cpupool",
-        Node::Directory(&[(
-            "0",
-            Node::Directory(&[("sched-gran", Node::Leaf(Leaf::Granularity, 0))]),
-        )]),
+        Node::Numbered(
+            Leaf::Pools,
+            &Node::Directory(&[("sched-gran", Node::Leaf(Leaf::Granularity, 0))]),
+        ),
     ),
     (
         "params",
@@ -77,6 +81,22 @@ static TREE: Node<Leaf> = Node::Directory(&[
 /// What can be configured of Xen when it is built, of which this is always so.
 const CONFIGURATION: &str = "CONFIG_PV=y\nCONFIG_HYPFS=y\nCONFIG_SCHED_CREDIT2=y\n";
 
+/// Where values and numbers come from.
+struct Running;
+
+impl Source<Leaf> for Running {
+    fn value(&self, leaf: Leaf) -> Value {
+        value(leaf)
+    }
+
+    fn numbers(&self, place: Leaf) -> Vec<u32> {
+        match place {
+            Leaf::Pools => pools::numbers(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 fn value(leaf: Leaf) -> Value {
     let text = |bytes: &[u8]| Value::Text(core::str::from_utf8(bytes).unwrap_or("").to_string());
     match leaf {
@@ -88,6 +108,8 @@ fn value(leaf: Leaf) -> Value {
         Leaf::Extra => text(xen_version::EXTRA),
         Leaf::Major => Value::Number((xen_version::VERSION >> 16) as u32),
         Leaf::Minor => Value::Number(xen_version::VERSION as u32 & 0xffff),
+        // A place, not a leaf: nothing reads it.
+        Leaf::Pools => text(b""),
         Leaf::Granularity => text(b"cpu"),
         Leaf::GuestLevel => Value::Text(log::GUESTS.get().to_string()),
         Leaf::OwnLevel => Value::Text(log::OWN.get().to_string()),
@@ -120,7 +142,7 @@ fn node_at(path: u64, length: u64) -> Refused<&'static Node<Leaf>> {
         return refuse(Errno::EINVAL, "a path has at most 1024 bytes");
     };
     guest::read_bytes(path, bytes)?;
-    hypfs::find(&TREE, hypfs::path_of(bytes)?)
+    hypfs::find(&TREE, hypfs::path_of(bytes)?, &Running)
 }
 
 fn read(node: &Node<Leaf>, buffer: u64, room: u64) -> Answer {
@@ -128,7 +150,7 @@ fn read(node: &Node<Leaf>, buffer: u64, room: u64) -> Answer {
     if room < head {
         return Err(Refusal::new(Errno::EINVAL, "not even a description has room").into());
     }
-    let answer = hypfs::describe(node, &value);
+    let answer = hypfs::describe(node, &Running);
     guest::write(buffer, &answer.entry)?;
     if room - head < answer.content.len() as u64 {
         let refusal = Refusal::new(

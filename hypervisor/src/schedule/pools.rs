@@ -1,5 +1,6 @@
 //! Pools of processors, and the policies of each.
 
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
 use options::Scheduler as Asked;
@@ -114,6 +115,13 @@ pub fn destroy(id: u32) -> Refused<()> {
 /// The pool with a number, or else the next higher. ENOENT.
 pub fn info(id: u32) -> Refused<PoolInfo> {
     STATE.lock().policy.info(id)
+}
+
+/// The numbers of all pools, rising.
+pub fn numbers() -> Vec<u32> {
+    let state = STATE.lock();
+    let after = |id: u32| state.policy.info(id).ok().map(|pool| pool.id);
+    core::iter::successors(after(0), |&id| after(id.checked_add(1)?)).collect()
 }
 
 /// Processors that are in no pool.
