@@ -60,9 +60,15 @@ enum State {
     Busy(Mapping),
 }
 
-struct Track {
+pub(crate) struct Track {
     generation: u32,
     state: State,
+}
+
+/// A handle's number, and what is kept of it: looked up once an operation.
+pub(crate) struct Place<'a, F: SharedPage> {
+    index: u32,
+    track: &'a SpinMutex<Track, F::Relax>,
 }
 
 /// Storage of 256 handles, once it is there.
@@ -89,8 +95,8 @@ pub struct Maptrack<F: SharedPage> {
 /// A handle set aside. Dropping it frees the handle.
 #[must_use = "a reserved handle is freed when dropped"]
 pub(crate) struct Reserved<'a, F: SharedPage> {
-    track: &'a Maptrack<F>,
-    index: u32,
+    maptrack: &'a Maptrack<F>,
+    place: Place<'a, F>,
     vcpu: VcpuId,
 }
 
@@ -169,35 +175,36 @@ impl<F: SharedPage> Maptrack<F> {
         let taken = (0..count)
             .filter_map(|step| self.lists.get((own + step) % count))
             .find_map(|list| self.pop(list));
-        let index = match taken {
-            Some(index) => index,
+        let place = match taken {
+            Some(place) => place,
             None => self.fresh()?,
         };
         Ok(Reserved {
-            track: self,
-            index,
+            maptrack: self,
+            place,
             vcpu,
         })
     }
 
     /// Takes a mapping out of use, to destroy it.
-    pub(crate) fn take(&self, handle: GrantHandle) -> Granted<Mapping> {
-        let mut track = self.find(handle)?.lock();
-        match track.state {
-            State::Mapped(mapping) if track.generation == handle.0 >> INDEX_BITS => {
-                track.state = State::Busy(mapping);
-                Ok(mapping)
+    pub(crate) fn take(&self, handle: GrantHandle) -> Granted<(Place<'_, F>, Mapping)> {
+        let track = self.find(handle)?;
+        let mut held = track.lock();
+        match held.state {
+            State::Mapped(mapping) if held.generation == handle.0 >> INDEX_BITS => {
+                held.state = State::Busy(mapping);
+                let index = handle.0 & INDEX_MASK;
+                Ok((Place { index, track }, mapping))
             }
             _ => stale(),
         }
     }
 
     /// Ends what `take` began: puts back what remains of the mapping, or frees the handle.
-    pub(crate) fn put(&self, handle: GrantHandle, remains: Option<Mapping>, vcpu: VcpuId) {
-        let index = handle.0 & INDEX_MASK;
-        match (remains, self.track(index)) {
-            (Some(mapping), Some(track)) => track.lock().state = State::Mapped(mapping),
-            _ => self.free(index, vcpu),
+    pub(crate) fn put(&self, place: &Place<'_, F>, remains: Option<Mapping>, vcpu: VcpuId) {
+        match remains {
+            Some(mapping) => place.track.lock().state = State::Mapped(mapping),
+            None => self.free(place, vcpu),
         }
     }
 
@@ -219,24 +226,25 @@ impl<F: SharedPage> Maptrack<F> {
         vcpu.0 as usize % self.lists.len().max(1)
     }
 
-    fn pop(&self, list: &FreeList<F::Relax>) -> Option<u32> {
+    fn pop(&self, list: &FreeList<F::Relax>) -> Option<Place<'_, F>> {
         if list.length.load(Ordering::Relaxed) == 0 {
             return None;
         }
         let mut head = list.head.lock();
         let index = *head;
-        let mut track = self.track(index)?.lock();
-        let State::Free { next } = track.state else {
+        let track = self.track(index)?;
+        let mut held = track.lock();
+        let State::Free { next } = held.state else {
             return None;
         };
-        track.state = State::Reserved;
+        held.state = State::Reserved;
         *head = next;
         list.length.fetch_sub(1, Ordering::Relaxed);
-        Some(index)
+        Some(Place { index, track })
     }
 
     /// Takes the next handle that was never used.
-    fn fresh(&self) -> Granted<u32> {
+    fn fresh(&self) -> Granted<Place<'_, F>> {
         let next = |used: u32| (used < self.limit).then_some(used + 1);
         let taken = self
             .used
@@ -256,21 +264,22 @@ impl<F: SharedPage> Maptrack<F> {
             generation: 0,
             state: State::Reserved,
         };
-        chunk.try_call_once(|| try_boxed(CHUNK, || SpinMutex::new(new())).ok_or(no_memory))?;
-        Ok(index)
+        let tracks =
+            chunk.try_call_once(|| try_boxed(CHUNK, || SpinMutex::new(new())).ok_or(no_memory))?;
+        let track = tracks.get((index % CHUNK) as usize).ok_or(no_memory)?;
+        Ok(Place { index, track })
     }
 
     /// Ends a handle's generation and puts it on the vCPU's list.
-    fn free(&self, index: u32, vcpu: VcpuId) {
-        let (Some(list), Some(track)) = (self.lists.get(self.own_list(vcpu)), self.track(index))
-        else {
+    fn free(&self, place: &Place<'_, F>, vcpu: VcpuId) {
+        let Some(list) = self.lists.get(self.own_list(vcpu)) else {
             return;
         };
         let mut head = list.head.lock();
-        let mut track = track.lock();
+        let mut track = place.track.lock();
         track.generation = (track.generation + 1) % GENERATIONS;
         track.state = State::Free { next: *head };
-        *head = index;
+        *head = place.index;
         list.length.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -278,13 +287,10 @@ impl<F: SharedPage> Maptrack<F> {
 impl<F: SharedPage> Reserved<'_, F> {
     /// The handle is `mapping`'s now.
     pub fn commit(self, mapping: Mapping) -> GrantHandle {
-        let mut generation = 0;
-        if let Some(track) = self.track.track(self.index) {
-            let mut track = track.lock();
-            track.state = State::Mapped(mapping);
-            generation = track.generation;
-        }
-        let handle = GrantHandle(self.index | generation << INDEX_BITS);
+        let mut track = self.place.track.lock();
+        track.state = State::Mapped(mapping);
+        let handle = GrantHandle(self.place.index | track.generation << INDEX_BITS);
+        drop(track);
         core::mem::forget(self);
         handle
     }
@@ -292,7 +298,7 @@ impl<F: SharedPage> Reserved<'_, F> {
 
 impl<F: SharedPage> Drop for Reserved<'_, F> {
     fn drop(&mut self) {
-        self.track.free(self.index, self.vcpu);
+        self.maptrack.free(&self.place, self.vcpu);
     }
 }
 

@@ -4,7 +4,7 @@ use vocabulary::VcpuId;
 
 use crate::active::Kinds;
 use crate::denied::Granted;
-use crate::maptrack::{GrantHandle, Mapping, Maptrack};
+use crate::maptrack::{GrantHandle, Mapping, Maptrack, Place};
 use crate::table::GrantTable;
 use crate::SharedPage;
 
@@ -12,7 +12,7 @@ use crate::SharedPage;
 #[must_use = "the mapping stays unless finished"]
 pub struct Unmapping<'a, F: SharedPage> {
     track: &'a Maptrack<F>,
-    handle: GrantHandle,
+    place: Place<'a, F>,
     vcpu: VcpuId,
     mapping: Mapping,
     kinds: Kinds,
@@ -32,14 +32,14 @@ impl<F: SharedPage> Maptrack<F> {
         host: bool,
         device: bool,
     ) -> Granted<Unmapping<'_, F>> {
-        let mapping = self.take(handle)?;
+        let (place, mapping) = self.take(handle)?;
         let kinds = Kinds {
             host: host && mapping.host,
             device: device && mapping.device,
         };
         Ok(Unmapping {
             track: self,
-            handle,
+            place,
             vcpu,
             mapping,
             kinds,
@@ -66,14 +66,7 @@ impl<F: SharedPage> Unmapping<'_, F> {
     /// The mappings are gone, from TLBs too: gives the pins back to the lender's table (nothing, if the
     /// lender's table is gone) and the handle back, if nothing of the mapping remains.
     pub fn finish(self, lender: Option<&GrantTable<F>>) {
-        let Self {
-            track,
-            handle,
-            vcpu,
-            mapping,
-            kinds,
-        } = self;
-        core::mem::forget(self);
+        let Self { mapping, kinds, .. } = self;
         if let Some(table) = lender {
             table.unpin(mapping.reference, kinds, mapping.writable);
         }
@@ -82,7 +75,9 @@ impl<F: SharedPage> Unmapping<'_, F> {
             device: mapping.device && !kinds.device,
             ..mapping
         };
-        track.put(handle, (rest.host || rest.device).then_some(rest), vcpu);
+        let rest = (rest.host || rest.device).then_some(rest);
+        self.track.put(&self.place, rest, self.vcpu);
+        core::mem::forget(self);
     }
 
     /// The mappings could not be destroyed: all stays, as when dropped.
@@ -91,6 +86,6 @@ impl<F: SharedPage> Unmapping<'_, F> {
 
 impl<F: SharedPage> Drop for Unmapping<'_, F> {
     fn drop(&mut self) {
-        self.track.put(self.handle, Some(self.mapping), self.vcpu);
+        self.track.put(&self.place, Some(self.mapping), self.vcpu);
     }
 }
