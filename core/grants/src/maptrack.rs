@@ -187,6 +187,7 @@ impl<F: SharedPage> Maptrack<F> {
     }
 
     /// Takes a mapping out of use, to destroy it.
+    #[inline(always)]
     pub(crate) fn take(&self, handle: GrantHandle) -> Granted<(Place<'_, F>, Mapping)> {
         let track = self.find(handle)?;
         let mut held = track.lock();

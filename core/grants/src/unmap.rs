@@ -25,6 +25,7 @@ impl<F: SharedPage> Maptrack<F> {
     ///
     /// # Errors
     /// `BadHandle`: no such mapping, not any more, or somebody destroys it right now.
+    #[inline(always)]
     pub fn begin_unmap(
         &self,
         vcpu: VcpuId,
