@@ -159,6 +159,12 @@ pub fn wait_for_interrupt() {
     unsafe { asm!("sti", "hlt", "cli", options(nostack)) }
 }
 
+/// Lets interrupts in that wait, then closes them again.
+pub fn let_interrupts_in() {
+    // SAFETY: as for `wait_for_interrupt`. `sti` opens after the next instruction.
+    unsafe { asm!("sti", "nop", "cli", options(nostack)) }
+}
+
 /// Stops this processor for good.
 pub fn halt_forever() -> ! {
     loop {

@@ -362,8 +362,9 @@ pub fn free_by_width(above: u8, most: u8, node: Option<u8>) -> u64 {
 /// Whether some idle processor scrubs.
 static SCRUBBING: AtomicBool = AtomicBool::new(false);
 
-/// Scrubs a bounded part of the dirty free memory. Says whether there is more for this processor to do: one
-/// at a time scrubs, so that memory bandwidth (and on an emulator the host's processors) stays for the others.
+/// Scrubs a bounded part of the dirty free memory, letting interrupts in after each frame, until one brings something to
+/// do: for the idle loop, without locks. Says whether there is more for this processor to scrub: one at a time does, so
+/// that memory bandwidth (and on an emulator the host's processors) stays for the others.
 pub fn scrub_some() -> bool {
     if SCRUBBING.swap(true, Acquire) {
         return false;
@@ -374,11 +375,15 @@ pub fn scrub_some() -> bool {
 }
 
 fn scrub_piece() -> bool {
-    let work = FREE.lock().scrub_take(&Machine, 0, 5);
-    let Some(work) = work else { return false };
-    for frame in work.dirty() {
+    let piece = FREE.lock().scrub_take(&Machine, 0, 5);
+    let Some(mut piece) = piece else { return false };
+    for frame in piece.by_ref() {
         clear_free(frame);
+        hw::cpu::let_interrupts_in();
+        if work::is_owed() {
+            break;
+        }
     }
-    FREE.lock().scrub_done(&Machine, work);
+    FREE.lock().scrub_done(&Machine, piece);
     true
 }

@@ -14,16 +14,6 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// A block wholly dirty or wholly clean.
-    pub const fn new(first: u32, order: u8, dirty: bool) -> Self {
-        Self {
-            first,
-            order,
-            dirty_start: 0,
-            dirty_end: if dirty { 1 << order } else { 0 },
-        }
-    }
-
     /// The block whose dirty frames are those of the absolute range `dirty_start..dirty_end` that lie in it.
     pub fn with_dirty_range(first: u32, order: u8, dirty_start: u32, dirty_end: u32) -> Self {
         let size = 1u32 << order;

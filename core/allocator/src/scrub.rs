@@ -16,11 +16,26 @@ pub struct ScrubWork {
 }
 
 impl ScrubWork {
-    /// The frames to zero.
-    pub fn dirty(&self) -> impl Iterator<Item = Mfn> {
-        let first = self.block.first;
-        (first + self.block.dirty_start..first + self.block.dirty_end)
-            .map(|frame| Mfn(frame.into()))
+    /// How many frames are left to zero.
+    pub const fn left(&self) -> u32 {
+        self.block.dirty_frames()
+    }
+}
+
+/// The frames to zero. Each counts as zeroed from when it was given; those that were not stay as they are.
+impl Iterator for ScrubWork {
+    type Item = Mfn;
+
+    fn next(&mut self) -> Option<Mfn> {
+        if self.left() == 0 {
+            return None;
+        }
+        let frame = self.block.first + self.block.dirty_start;
+        self.block.dirty_start += 1;
+        if self.left() == 0 {
+            (self.block.dirty_start, self.block.dirty_end) = (0, 0);
+        }
+        Some(Mfn(frame.into()))
     }
 }
 
@@ -55,9 +70,9 @@ impl<const NODES: usize> FrameAllocator<NODES> {
         Some(ScrubWork { block })
     }
 
-    /// Takes back frames that the caller has zeroed.
+    /// Takes back frames that the caller has zeroed, or some of them.
     pub fn scrub_done(&mut self, links: &impl FrameLinks, work: ScrubWork) {
-        let block = Block::new(work.block.first, work.block.order, false);
+        let block = work.block;
         let node = self.regions.find(block.first).map(|region| region.node);
         if let Some(lists) = node.and_then(|node| self.nodes.get_mut(usize::from(node))) {
             lists.scrubbing = lists.scrubbing.saturating_sub(block.frames().into());
@@ -74,11 +89,11 @@ impl<const NODES: usize> FrameAllocator<NODES> {
         max_order: u8,
         mut zero: impl FnMut(Mfn),
     ) -> u64 {
-        let Some(work) = self.scrub_take(links, node, max_order) else {
+        let Some(mut work) = self.scrub_take(links, node, max_order) else {
             return 0;
         };
         let mut count = 0;
-        for frame in work.dirty() {
+        for frame in work.by_ref() {
             zero(frame);
             count += 1;
         }

@@ -27,7 +27,7 @@ enum Step {
     Free(usize, bool),
     FreePart(usize, u64),
     Reserve(u64, u64),
-    Scrub(u8, u8),
+    Scrub(u8, u8, usize),
 }
 
 fn requests() -> impl Strategy<Value = Request> {
@@ -58,7 +58,7 @@ fn steps() -> impl Strategy<Value = Step> {
         4 => (any::<usize>(), any::<bool>()).prop_map(|(piece, clean)| Step::Free(piece, clean)),
         1 => (any::<usize>(), any::<u64>()).prop_map(|(piece, cut)| Step::FreePart(piece, cut)),
         1 => (0..FRAMES as u64, 1..200u64).prop_map(|(first, count)| Step::Reserve(first, count)),
-        2 => (0..2u8, 0..6u8).prop_map(|(node, order)| Step::Scrub(node, order)),
+        2 => (0..2u8, 0..6u8, 0..40usize).prop_map(|(node, order, count)| Step::Scrub(node, order, count)),
     ]
 }
 
@@ -92,14 +92,14 @@ impl Machine {
                 }
             }
             Step::Reserve(first, count) => self.reserve(first, count),
-            Step::Scrub(node, order) => {
-                let Some(work) = self.allocator.scrub_take(&self.table, node, order) else {
+            Step::Scrub(node, order, count) => {
+                let Some(mut work) = self.allocator.scrub_take(&self.table, node, order) else {
                     assert_eq!(self.allocator.dirty_frames(), 0);
                     return;
                 };
-                assert!(work.dirty().count() <= 1 << order);
+                assert!(work.left() <= 1 << order);
                 assert_eq!(self.allocator.free_frames(), self.free_in_model());
-                for frame in work.dirty() {
+                for frame in work.by_ref().take(count) {
                     assert!(!self.used[frame.0 as usize]);
                     self.dirty[frame.0 as usize] = false;
                 }
