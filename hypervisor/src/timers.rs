@@ -5,7 +5,7 @@ use core::cell::Cell;
 use guest_time::{Expired, TimerHandle, TimerQueue};
 use hw::percpu::{CpuLocal, PerCpu, MAX_CPUS};
 use hw::sync::SpinLock;
-use hw::{apic, cpu_local};
+use hw::{apic, cpu, cpu_local};
 use sched::VcpuKey;
 use vocabulary::{Nanos, Refused};
 
@@ -34,10 +34,18 @@ struct Payload {
 static QUEUES: [SpinLock<TimerQueue<Payload>, { levels::TIMERS }>; MAX_CPUS] =
     [const { SpinLock::new(TimerQueue::new()) }; MAX_CPUS];
 
-/// What this processor's APIC timer is set to.
-static PROGRAMMED: CpuLocal<Cell<Option<Nanos>>> = cpu_local!(Cell::new(None));
-/// When this processor must choose anew what it runs.
-static SLICE: CpuLocal<Cell<Option<Nanos>>> = cpu_local!(Cell::new(None));
+/// A processor's own timer.
+struct Times {
+    /// What the APIC's timer is set to.
+    programmed: Cell<Option<Nanos>>,
+    /// When the processor must choose anew what it runs.
+    slice: Cell<Option<Nanos>>,
+}
+
+static TIMES: CpuLocal<Times> = cpu_local!(Times {
+    programmed: Cell::new(None),
+    slice: Cell::new(None),
+});
 
 fn queue(processor: usize) -> Option<&'static SpinLock<TimerQueue<Payload>, { levels::TIMERS }>> {
     QUEUES.get(processor)
@@ -91,7 +99,7 @@ impl Timer {
             handle,
         });
         if queue.arm(handle, deadline) {
-            bring_forward(deadline);
+            TIMES.with(|times| bring_forward(times, deadline));
         }
         Ok(())
     }
@@ -117,32 +125,34 @@ impl Timer {
     }
 }
 
-fn program(deadline: Nanos) {
-    PROGRAMMED.with(|programmed| programmed.set(Some(deadline)));
-    apic::set_timer(clock::line().tsc_at(deadline));
+fn program(times: &Times, deadline: Nanos) {
+    times.programmed.set(Some(deadline));
+    apic::set_timer(clock::line().tsc_after(cpu::time_stamp(), deadline));
 }
 
 /// Sets the APIC's timer to `deadline` unless it is due before.
-fn bring_forward(deadline: Nanos) {
-    let programmed = PROGRAMMED.with(Cell::get);
+fn bring_forward(times: &Times, deadline: Nanos) {
+    let programmed = times.programmed.get();
     if programmed.is_none_or(|programmed| deadline < programmed) {
-        program(deadline);
+        program(times, deadline);
     }
 }
 
 /// When this processor must choose anew what it runs at the latest; `None` for never.
 #[inline]
 pub fn set_slice(until: Option<Nanos>) {
-    SLICE.with(|slice| slice.set(until));
-    if let Some(until) = until {
-        bring_forward(until);
-    }
+    TIMES.with(|times| {
+        times.slice.set(until);
+        if let Some(until) = until {
+            bring_forward(times, until);
+        }
+    });
 }
 
 /// The APIC timer's interrupt.
 #[inline]
 pub fn interrupt() {
-    PROGRAMMED.with(|programmed| programmed.set(None));
+    TIMES.with(|times| times.programmed.set(None));
     work::raise_here(work::TIMER);
 }
 
@@ -151,18 +161,23 @@ pub fn expire() {
     let Some(queue) = queue(PerCpu::current().index()) else {
         return;
     };
-    let mut now = clock::now();
-    loop {
-        let expired = queue.lock().pop_expired(now);
-        let Some(expired) = expired else { break };
+    let now = clock::now();
+    // What becomes due meanwhile interrupts again.
+    let first = loop {
+        let mut queue = queue.lock();
+        let Some(expired) = queue.pop_expired(now) else {
+            break queue.next_deadline();
+        };
+        drop(queue);
         fire(&expired, now);
-        now = clock::now();
-    }
-    if SLICE.with(Cell::get).is_some_and(|until| until <= now) {
-        SLICE.with(|slice| slice.set(None));
-        work::raise_here(work::RESCHEDULE);
-    }
-    set_exactly();
+    };
+    TIMES.with(|times| {
+        if times.slice.get().is_some_and(|until| until <= now) {
+            times.slice.set(None);
+            work::raise_here(work::RESCHEDULE);
+        }
+        set_for(times, first);
+    });
     clock::watch(now);
 }
 
@@ -173,15 +188,20 @@ pub fn set_exactly() {
         return;
     };
     let first = queue.lock().next_deadline();
-    let next = match (first, SLICE.with(Cell::get)) {
+    TIMES.with(|times| set_for(times, first));
+}
+
+/// Sets the APIC's timer to the `first` deadline of this processor's queue or the end of the slice.
+fn set_for(times: &Times, first: Option<Nanos>) {
+    let next = match (first, times.slice.get()) {
         (Some(first), Some(slice)) => Some(first.min(slice)),
         (first, slice) => first.or(slice),
     };
-    let programmed = PROGRAMMED.with(Cell::get);
+    let programmed = times.programmed.get();
     match next {
-        Some(next) if programmed != Some(next) => program(next),
+        Some(next) if programmed != Some(next) => program(times, next),
         None if programmed.is_some() => {
-            PROGRAMMED.with(|programmed| programmed.set(None));
+            times.programmed.set(None);
             apic::stop_timer();
         }
         _ => {}

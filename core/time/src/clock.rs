@@ -27,10 +27,11 @@ impl ClockLine {
         )
     }
 
-    /// The first TSC value at which [`at`](Self::at) is `deadline` or later; saturating.
-    pub fn tsc_at(&self, deadline: Nanos) -> u64 {
-        let ahead = deadline.0.saturating_sub(self.system.0);
-        self.tsc.saturating_add(self.scale.nanos_to_ticks(ahead))
+    /// A TSC value, from `tsc` on, at which [`at`](Self::at) is `deadline` or later: the first, or one a nanosecond or two
+    /// behind it, since it is reckoned from `tsc`, which is cheaper. Saturating.
+    pub fn tsc_after(&self, tsc: u64, deadline: Nanos) -> u64 {
+        let ahead = deadline.0.saturating_sub(self.at(tsc).0);
+        tsc.saturating_add(self.scale.nanos_to_ticks(ahead))
     }
 
     /// The line that starts at `tsc` and reads the same there, with another slope. Time is continuous over

@@ -63,13 +63,20 @@ impl TscScale {
     /// The fewest ticks after which [`ticks_to_nanos`](Self::ticks_to_nanos) is `nanos` or more, saturating:
     /// a deadline programmed so is never early by the guest's own clock.
     pub fn nanos_to_ticks(self, nanos: u64) -> u64 {
-        let multiplier = u128::from(self.multiplier.max(1));
-        let shifted = (u128::from(nanos) << 32).div_ceil(multiplier);
+        // Both rounded up. Not by `div_ceil`, which takes a second division, and in 64 bits below four seconds: this
+        // stands before every timer.
+        let multiplier = u64::from(self.multiplier.max(1));
+        let shifted = match u32::try_from(nanos) {
+            Ok(_) => u128::from(((nanos << 32) + (multiplier - 1)) / multiplier),
+            Err(_) => {
+                ((u128::from(nanos) << 32) + u128::from(multiplier - 1)) / u128::from(multiplier)
+            }
+        };
         let distance = u32::from(self.shift.unsigned_abs());
         let ticks = if self.shift < 0 {
             shifted << distance
         } else {
-            shifted.div_ceil(1 << distance)
+            (shifted + ((1 << distance) - 1)) >> distance
         };
         u64::try_from(ticks).unwrap_or(u64::MAX)
     }
