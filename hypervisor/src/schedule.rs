@@ -177,8 +177,10 @@ fn poke(cpu: Poke) {
 
 /// Has processors choose anew.
 fn poke_all(cpus: &CpuSet) {
-    for cpu in cpus.iter() {
-        poke(Some(cpu));
+    if !cpus.is_empty() {
+        for cpu in cpus.iter() {
+            poke(Some(cpu));
+        }
     }
 }
 
@@ -261,8 +263,19 @@ impl State {
 /// Tells the scheduler that something changed of what [`Vcpu::is_runnable`] looks at.
 pub fn review(vcpu: &Vcpu) {
     let now = clock::now();
-    let cpu = STATE.lock().review(vcpu, now);
-    poke(cpu);
+    let here = CpuId(PerCpu::current().index() as u32);
+    let mut state = STATE.lock();
+    let cpu = state.review(vcpu, now);
+    // Where it is this processor that must look, it may be that it only needs a timer.
+    let until = match cpu {
+        Some(cpu) if cpu == here => state.policy.glance(cpu, now),
+        _ => None,
+    };
+    drop(state);
+    match until {
+        Some(_) => crate::timers::set_slice(until),
+        None => poke(cpu),
+    }
 }
 
 /// An event became pending for the vCPU (which the caller has made visible by a sequentially consistent

@@ -79,16 +79,9 @@ impl CpuSet {
     /// Whether there is one CPU in the set.
     pub fn is_single(&self) -> bool {
         // Not by counting bits, for which the oldest x86-64 processors have no instruction.
-        let mut found = false;
-        for &word in &self.words {
-            if word != 0 {
-                if found || word & word.wrapping_sub(1) != 0 {
-                    return false;
-                }
-                found = true;
-            }
-        }
-        found
+        let all = self.words.iter().fold(0, |all, word| all | word);
+        let used = self.words.iter().filter(|word| **word != 0).count();
+        used == 1 && all & all.wrapping_sub(1) == 0
     }
 
     /// How many CPUs are in the set.
@@ -124,6 +117,11 @@ impl CpuSet {
         }
     }
 
+    /// Whether a CPU is in [`CpuSet::within`].
+    pub fn allows(&self, cpu: CpuId, others: &Self) -> bool {
+        others.contains(cpu) && (self.contains(cpu) || self.and(others).is_empty())
+    }
+
     /// The CPUs in either set.
     pub fn or(&self, other: &Self) -> Self {
         let mut either = *self;
@@ -135,7 +133,9 @@ impl CpuSet {
 
     /// The lowest CPU of the set.
     pub fn lowest(&self) -> Option<CpuId> {
-        self.iter().next()
+        let mut words = (0u32..).zip(&self.words);
+        let (index, word) = words.find(|(_, word)| **word != 0)?;
+        Some(CpuId(index * WORD_BITS + word.trailing_zeros()))
     }
 
     /// The first CPU of the set at or after `start`, wrapping to the lowest.

@@ -146,6 +146,13 @@ pub trait Scheduler: Send {
     /// where the policy has room for such a wish.
     fn yield_now(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke;
 
+    /// For a CPU that was just told by [`Scheduler::wake`] to look: when it must call `schedule` at the latest, if it
+    /// goes on with what it runs until then and nothing else is to be done at once. `None`: it calls `schedule` now.
+    fn glance(&mut self, cpu: CpuId, now: Nanos) -> Option<Nanos> {
+        let _ = (cpu, now);
+        None
+    }
+
     /// Chooses what `cpu` runs from `now` on.
     fn schedule(&mut self, cpu: CpuId, now: Nanos) -> Decision;
 

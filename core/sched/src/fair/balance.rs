@@ -28,7 +28,7 @@ impl FairScheduler {
             // All of the queue, not only its front: an idle CPU must find whatever it may run.
             let found = cpu.queue.iter().find(|(_, key)| {
                 self.vcpus.get(*key).is_some_and(|vcpu| {
-                    self.allowed(vcpu).contains(thief) && !self.rules.is_warm(vcpu.stopped, now)
+                    self.may_run(vcpu, thief) && !self.rules.is_warm(vcpu.stopped, now)
                 })
             });
             if let Some((_, key)) = found {
@@ -47,7 +47,7 @@ impl FairScheduler {
     /// that CPU if it must look.
     pub(crate) fn hand_over(&mut self, from: CpuId, now: Nanos) -> Poke {
         // Most machines that wait for this are small: with one CPU there is nobody to give to.
-        if self.online.is_single() || !self.queued.contains(from) {
+        if !self.queued.contains(from) || self.online.is_single() {
             return None;
         }
         let cpu = self.cpus.get(from.0)?;

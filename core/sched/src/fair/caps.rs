@@ -11,6 +11,7 @@
 
 use vocabulary::Nanos;
 
+use super::members::Domain;
 use super::FairScheduler;
 use crate::{CpuId, CpuSet, Poke};
 
@@ -69,6 +70,16 @@ impl Budget {
     }
 }
 
+impl Domain {
+    /// When a CPU that runs a vCPU of it must look whether the budget is spent.
+    pub fn budget_end(&self, now: Nanos) -> Option<Nanos> {
+        self.budget.quota?;
+        let left = u64::try_from(self.budget.left).unwrap_or(0);
+        let each = left / u64::from(self.running.max(1));
+        Some(Nanos(now.0.saturating_add(each.max(SHORTEST_TIMER))))
+    }
+}
+
 impl FairScheduler {
     /// Whether the vCPU's domain has spent what its cap allows.
     pub(crate) fn is_spent(&self, key: u32, now: Nanos) -> bool {
@@ -76,15 +87,6 @@ impl FairScheduler {
             .get(key)
             .and_then(|vcpu| self.domains.get(vcpu.domain))
             .is_some_and(|domain| domain.budget.is_spent(now))
-    }
-
-    /// When the CPU must look whether its current vCPU's domain has spent its budget.
-    pub(crate) fn budget_end(&self, key: u32, now: Nanos) -> Option<Nanos> {
-        let domain = self.domains.get(self.vcpus.get(key)?.domain)?;
-        domain.budget.quota?;
-        let left = u64::try_from(domain.budget.left).unwrap_or(0);
-        let each = left / u64::from(domain.running.max(1));
-        Some(Nanos(now.0.saturating_add(each.max(SHORTEST_TIMER))))
     }
 
     /// Parks a runnable vCPU that is nowhere. Answers the CPU that must set its timer for it.

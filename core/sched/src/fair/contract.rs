@@ -161,6 +161,10 @@ impl Scheduler for FairScheduler {
         Some(on_cpu)
     }
 
+    fn glance(&mut self, cpu: CpuId, now: Nanos) -> Option<Nanos> {
+        self.look_later(cpu, now)
+    }
+
     fn schedule(&mut self, cpu: CpuId, now: Nanos) -> Decision {
         if !self.online.contains(cpu) {
             return Decision::IDLE;
@@ -173,7 +177,7 @@ impl Scheduler for FairScheduler {
         let stopped = self.stop(cpu, now).and_then(|key| {
             let is_spent = self.is_spent(key, now);
             let vcpu = self.vcpus.get(key)?;
-            let comes_back = vcpu.runnable && self.allowed(vcpu).contains(cpu);
+            let comes_back = vcpu.runnable && self.may_run(vcpu, cpu);
             let (reached, domain) = (vcpu.reached, vcpu.domain);
             if is_spent {
                 // It is parked when its registers are saved; the timer is set now.

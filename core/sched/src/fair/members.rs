@@ -122,6 +122,15 @@ impl Cpu {
         self.queue.reserve(room.vcpus) && self.duties.reserve(room.domains)
     }
 
+    /// The clock follows whoever has come least far: the current vCPU, which came to `reached`, or the queue's first.
+    pub fn advance(&mut self, reached: VirtualTime) {
+        let least = match self.queue.first() {
+            Some((first, _)) => first.min(reached),
+            None => reached,
+        };
+        self.clock = self.clock.max(least);
+    }
+
     pub const fn new(now: Nanos) -> Self {
         Self {
             current: None,

@@ -80,6 +80,11 @@ impl FairScheduler {
         vcpu.hard.within(&self.online)
     }
 
+    /// Whether a vCPU may run on a CPU now.
+    fn may_run(&self, vcpu: &Vcpu, cpu: CpuId) -> bool {
+        vcpu.hard.allows(cpu, &self.online)
+    }
+
     /// Counts the current vCPU's time up to `now`, and moves the CPU's clock.
     fn count(&mut self, cpu_id: CpuId, now: Nanos) {
         let Some(cpu) = self.cpus.get_mut(cpu_id.0) else {
@@ -91,11 +96,7 @@ impl FairScheduler {
         let ran = Nanos(now.0.saturating_sub(cpu.counted.0));
         cpu.counted = now.max(cpu.counted);
         vcpu.reached = vcpu.reached.plus(vcpu.weight.distance(ran));
-        let least = match cpu.queue.first() {
-            Some((first, _)) => first.min(vcpu.reached),
-            None => vcpu.reached,
-        };
-        cpu.clock = cpu.clock.max(least);
+        cpu.advance(vcpu.reached);
         if let Some(domain) = self.domains.get_mut(vcpu.domain) {
             domain.budget.spend(ran, now);
         }
@@ -104,29 +105,22 @@ impl FairScheduler {
     /// Makes `key`, which is in no queue, what the CPU runs.
     fn start(&mut self, cpu_id: CpuId, key: u32, now: Nanos) {
         self.idle.remove(cpu_id);
-        let Some(vcpu) = self.vcpus.get_mut(key) else {
+        let (Some(vcpu), Some(cpu)) = (self.vcpus.get_mut(key), self.cpus.get_mut(cpu_id.0)) else {
             return;
         };
         vcpu.on_cpu = Some(cpu_id);
-        let (reached, load, domain) = (vcpu.reached, vcpu.weight.load(), vcpu.domain);
-        if let Some(domain) = self.domains.get_mut(domain) {
+        if let Some(domain) = self.domains.get_mut(vcpu.domain) {
             domain.running += 1;
             // What is left is what the timer is set by.
             domain.budget.spend(Nanos(0), now);
         }
-        if let Some(cpu) = self.cpus.get_mut(cpu_id.0) {
-            cpu.current = Some(key);
-            cpu.since = now;
-            cpu.turn = now;
-            cpu.counted = now;
-            cpu.preempted = false;
-            cpu.load += load;
-            let least = cpu
-                .queue
-                .first()
-                .map_or(reached, |first| first.0.min(reached));
-            cpu.clock = cpu.clock.max(least);
-        }
+        cpu.current = Some(key);
+        cpu.since = now;
+        cpu.turn = now;
+        cpu.counted = now;
+        cpu.preempted = false;
+        cpu.load += vcpu.weight.load();
+        cpu.advance(vcpu.reached);
     }
 
     /// Takes the current vCPU off the CPU; it is in nobody's queue until its registers are saved.
@@ -138,12 +132,9 @@ impl FairScheduler {
             return Some(key);
         };
         vcpu.stopped = now;
-        let (load, domain) = (vcpu.weight.load(), vcpu.domain);
-        if let Some(domain) = self.domains.get_mut(domain) {
+        cpu.load = cpu.load.saturating_sub(vcpu.weight.load());
+        if let Some(domain) = self.domains.get_mut(vcpu.domain) {
             domain.running = domain.running.saturating_sub(1);
-        }
-        if let Some(cpu) = self.cpus.get_mut(cpu_id.0) {
-            cpu.load = cpu.load.saturating_sub(load);
         }
         Some(key)
     }
@@ -159,8 +150,7 @@ impl FairScheduler {
         let Some(vcpu) = self.vcpus.get(key) else {
             return false;
         };
-        let stays =
-            vcpu.runnable && self.allowed(vcpu).contains(cpu_id) && !self.is_spent(key, now);
+        let stays = vcpu.runnable && self.may_run(vcpu, cpu_id) && !self.is_spent(key, now);
         let first = cpu.queue.first();
         stays && first.is_none_or(|first| self.rules.goes_on(cpu, vcpu, first.0, now))
     }
@@ -185,7 +175,8 @@ impl FairScheduler {
         }
     }
 
-    /// The decision to run what is current, with the timer that this needs.
+    /// The decision to run what is current, with the timer that this needs. Of those that wait, one that just
+    /// `stopped` is not in the queue yet.
     fn decide(
         &mut self,
         cpu_id: CpuId,
@@ -195,36 +186,44 @@ impl FairScheduler {
     ) -> Decision {
         pokes.extend(self.hand_over(cpu_id, now));
         pokes.remove(cpu_id);
-        let turn_ends = self.cpus.get(cpu_id.0).map(|cpu| self.rules.turn_end(cpu));
-        if let Some(cpu) = self.cpus.get_mut(cpu_id.0) {
-            if turn_ends.is_some_and(|end| end <= now) {
-                cpu.turn = now;
-            }
+        let Some(cpu) = self.cpus.get_mut(cpu_id.0) else {
+            return Decision::IDLE;
+        };
+        cpu.yielded = false;
+        if self.rules.turn_end(cpu) <= now {
+            cpu.turn = now;
         }
-        let until = self.cpus.get(cpu_id.0).and_then(|cpu| {
-            let current = self.vcpus.get(cpu.current?)?;
+        let mut timer = cpu.duties.first().map(|first| first.0);
+        cpu.until = None;
+        if let Some(vcpu) = cpu.current.and_then(|key| self.vcpus.get(key)) {
             let first = cpu.queue.first().map(|first| first.0);
-            let rival = match (first, stopped) {
-                (Some(first), Some(stopped)) => Some(first.min(stopped)),
-                (first, stopped) => first.or(stopped),
-            };
-            Some(self.rules.slice_end(cpu, current, rival?, now))
-        });
-        let current = self.cpus.get(cpu_id.0).and_then(|cpu| cpu.current);
-        let budget_end = current.and_then(|key| self.budget_end(key, now));
-        let mut timer = None;
-        if let Some(cpu) = self.cpus.get_mut(cpu_id.0) {
-            let duty = cpu.duties.first().map(|first| first.0);
-            timer = [until, budget_end, duty].into_iter().flatten().min();
-            cpu.until = until;
-            cpu.timer = timer;
-            cpu.yielded = false;
+            if let Some(rival) = earlier(first, stopped) {
+                cpu.until = Some(self.rules.slice_end(cpu, vcpu, rival, now));
+                timer = earlier(timer, cpu.until);
+            }
+            let domain = self.domains.get(vcpu.domain);
+            timer = earlier(timer, domain.and_then(|domain| domain.budget_end(now)));
         }
+        cpu.timer = timer;
         Decision {
-            run: current.map(VcpuKey),
+            run: cpu.current.map(VcpuKey),
             until: timer,
             pokes,
         }
+    }
+
+    /// When the CPU must look again, if those that came to its queue change nothing but that. (If its current vCPU sleeps
+    /// now, may no longer be here or has spent its budget, the CPU was told so, or has a timer for it.)
+    fn look_later(&mut self, cpu_id: CpuId, now: Nanos) -> Option<Nanos> {
+        let cpu = self.cpus.get_mut(cpu_id.0)?;
+        let vcpu = self.vcpus.get(cpu.current?)?;
+        let (rival, _) = cpu.queue.first()?;
+        if !self.rules.goes_on(cpu, vcpu, rival, now) {
+            return None;
+        }
+        cpu.until = Some(self.rules.slice_end(cpu, vcpu, rival, now));
+        cpu.timer = earlier(cpu.timer, cpu.until);
+        cpu.timer
     }
 
     /// Makes room for so many vCPUs in all queues, and so many domains among all CPUs' duties.
@@ -247,5 +246,13 @@ impl FairScheduler {
             self.room = room;
         }
         true
+    }
+}
+
+/// The earlier of two that may not be.
+fn earlier<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

@@ -34,6 +34,10 @@ impl FairScheduler {
     /// The best CPU: the last one if idle, another idle one, the last one if not much more loaded than the
     /// least loaded. Soft affinity is honoured while that leaves a choice.
     fn choose(&self, vcpu: &Vcpu) -> Option<CpuId> {
+        let home = vcpu.home;
+        if self.idle.contains(home) && vcpu.soft.contains(home) && self.may_run(vcpu, home) {
+            return Some(home);
+        }
         let allowed = self.allowed(vcpu);
         if allowed.is_single() {
             return allowed.lowest();
@@ -64,29 +68,24 @@ impl FairScheduler {
     /// must look: it is idle, or the vCPU preempts, or no timer of it is set in time.
     pub(crate) fn enqueue(&mut self, key: u32, target: CpuId, now: Nanos) -> Poke {
         self.count(target, now);
-        let vcpu = self.vcpus.get(key)?;
-        let weight = vcpu.weight;
-        // On its own CPU it pays for whatever it got ahead, however long a turn became; elsewhere, for that of a turn.
-        let longest_lead = if vcpu.home == target {
-            i64::MAX
-        } else {
-            LONGEST_LEAD.max(weight.distance(self.rules.longest_run()))
-        };
-        // The clock of a home that went away meanwhile is lost, and the lead with it.
-        let lead = self
-            .cpus
-            .get(vcpu.home.0)
-            .map_or(0, |home| vcpu.reached.since(home.clock))
-            .clamp(-LONGEST_LAG, longest_lead);
         let clock = self.cpus.get(target.0)?.clock;
-        let movable = !vcpu.hard.is_single() || !vcpu.hard.contains(target);
         let vcpu = self.vcpus.get_mut(key)?;
-        vcpu.movable = movable;
-        vcpu.reached = clock.plus(lead);
-        if vcpu.home != target {
+        let weight = vcpu.weight;
+        let lead = if vcpu.home == target {
+            // On its own CPU it pays for whatever it got ahead, however long a turn became.
+            vcpu.reached.since(clock).max(-LONGEST_LAG)
+        } else {
+            let longest = LONGEST_LEAD.max(weight.distance(self.rules.longest_run()));
+            // The clock of a home that went away meanwhile is lost, and the lead with it.
+            let home = self.cpus.get(vcpu.home.0);
+            let lead = home.map_or(0, |home| vcpu.reached.since(home.clock));
             vcpu.home = target;
             vcpu.arrived = now;
-        }
+            lead.clamp(-LONGEST_LAG, longest)
+        };
+        let movable = !vcpu.hard.is_single() || !vcpu.hard.contains(target);
+        vcpu.movable = movable;
+        vcpu.reached = clock.plus(lead);
         let reached = vcpu.reached;
         let cpu = self.cpus.get_mut(target.0)?;
         // Room was reserved when the vCPU or the CPU came, whichever was later.

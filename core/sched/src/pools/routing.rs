@@ -105,11 +105,20 @@ impl Pools {
         self.scheduler_of(vcpu)?.context_saved(vcpu, now)
     }
 
+    fn scheduler_at(&mut self, cpu: CpuId) -> Option<&mut dyn Scheduler> {
+        let place = (*self.places.get(cpu.0 as usize)?)?;
+        Some(self.at_mut(place)?.scheduler.get_mut())
+    }
+
+    /// [`Scheduler::glance`].
+    pub fn glance(&mut self, cpu: CpuId, now: Nanos) -> Option<Nanos> {
+        self.scheduler_at(cpu)?.glance(cpu, now)
+    }
+
     /// Chooses what a CPU runs from now on; nothing where it is in no pool.
     pub fn schedule(&mut self, cpu: CpuId, now: Nanos) -> Decision {
-        let place = self.places.get(cpu.0 as usize).copied().flatten();
-        match place.and_then(|place| self.at_mut(place)) {
-            Some(pool) => pool.scheduler.get_mut().schedule(cpu, now),
+        match self.scheduler_at(cpu) {
+            Some(scheduler) => scheduler.schedule(cpu, now),
             None => Decision::IDLE,
         }
     }
@@ -126,9 +135,9 @@ impl Pools {
         let Some(member) = self.member(vcpu) else {
             return false;
         };
-        let hard = member.kept.unwrap_or(member.hard);
+        let hard = member.kept.as_ref().unwrap_or(&member.hard);
         let pool = self.at(member.place);
-        pool.is_some_and(|pool| hard.within(&pool.cpus).contains(cpu))
+        pool.is_some_and(|pool| hard.allows(cpu, &pool.cpus))
     }
 
     /// Sets where the vCPU may run and prefers to; what [`Pools::keep`] set ends. Answers the CPUs to poke. EINVAL:

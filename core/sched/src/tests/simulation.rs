@@ -140,6 +140,13 @@ impl<S: Scheduler> Machine<S> {
         machine
     }
 
+    fn roll(&mut self) {
+        self.chance = self
+            .chance
+            .wrapping_mul(0x5851_f42d_4c95_7f2d)
+            .wrapping_add(1);
+    }
+
     pub fn time(&self) -> Nanos {
         Nanos(self.now)
     }
@@ -219,8 +226,19 @@ impl<S: Scheduler> Machine<S> {
         }
         guest.wakes_at = None;
         guest.runnable = true;
-        let poke = self.scheduler.wake(guest.key, Nanos(self.now));
-        self.poke(poke);
+        let key = guest.key;
+        let poke = self.scheduler.wake(key, self.time());
+        self.roll();
+        // Now and then it is the CPU itself that wakes the vCPU, and has a glance first.
+        let here = poke.filter(|_| self.chance >> 63 == 0);
+        let until = here.and_then(|cpu| self.scheduler.glance(cpu, self.time()));
+        match (here, until) {
+            (Some(cpu), Some(until)) => {
+                assert!(until.0 > self.now, "a timer in the past");
+                self.processors[cpu.0 as usize].until = Some(until.0);
+            }
+            _ => self.poke(poke),
+        }
     }
 
     pub fn sleep(&mut self, guest: usize) {
@@ -319,10 +337,7 @@ impl<S: Scheduler> Machine<S> {
                 guest.waits.push(now - at);
             }
         }
-        self.chance = self
-            .chance
-            .wrapping_mul(0x5851_f42d_4c95_7f2d)
-            .wrapping_add(1);
+        self.roll();
         let late = (self.chance >> 33) % (self.lateness + 1);
         let processor = &mut self.processors[cpu];
         processor.schedules += 1;
