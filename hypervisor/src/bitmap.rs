@@ -35,7 +35,7 @@ pub fn write(to: &XenctlBitmap, bits: &[u8]) -> Refused<()> {
     Ok(())
 }
 
-/// Reads the bits that fit into `bits`; those that are not given are zero. EINVAL, EFAULT as [`write`].
+/// Reads the bits that fit into `bits`; those that are not given are zero. EINVAL, EFAULT as [`write()`].
 pub fn read(from: &XenctlBitmap, bits: &mut [u8]) -> Refused<()> {
     let given = bytes_of(from)?;
     bits.fill(0);

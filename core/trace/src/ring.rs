@@ -52,7 +52,7 @@ impl Ring {
     /// An empty ring in so many bytes of memory; `None` where they cannot hold a record.
     pub fn new(memory: &impl RingMemory, bytes: u32) -> Option<Self> {
         let size = bytes.checked_sub(HEADER_BYTES)? & !3;
-        if size < 256 || size > u32::MAX / 4 {
+        if !(256..=u32::MAX / 4).contains(&size) {
             return None;
         }
         memory.store(CONSUMED, 0);
