@@ -28,3 +28,20 @@ fn a_counted_machine_has_no_threads() {
     assert!(!words(&machine).contains("-initrd"));
     assert!(words(&machine).contains("spec-ctrl=eager-fpu dom0_mem=1G"));
 }
+
+#[test]
+fn nodes_share_memory_and_processors() {
+    let machine = Machine::with_modules(&Hypervisor::Bare, Vec::new())
+        .processors(4)
+        .memory(1024)
+        .nodes(2);
+    let words = words(&machine);
+    for expected in [
+        "memory-backend-ram,id=node0,size=512M",
+        "node,nodeid=0,memdev=node0,cpus=0-1",
+        "node,nodeid=1,memdev=node1,cpus=2-3",
+        "dist,src=0,dst=1,val=21",
+    ] {
+        assert!(words.contains(expected), "{expected}: {words}");
+    }
+}
