@@ -155,11 +155,20 @@ pub fn take_debug_status() -> u64 {
     value
 }
 
-/// Applies the guest's choice of CR0.TS, CR4.TSD and XCR0 on this processor, which runs the vCPU.
+/// Has the vCPU's reads of the time-stamp counter trap, in its kernel too, or leaves that to the guest. It holds from
+/// when the vCPU is loaded next.
+pub fn trap_time_stamps(vcpu: &VcpuContext, trap: bool) {
+    let forced = if trap { control::CR4_TSD } else { 0 };
+    vcpu.forced_cr4.store(forced, Relaxed);
+}
+
+/// Applies the guest's choice of CR0.TS, CR4.TSD and XCR0 on this processor, which runs the vCPU; where the reads of its
+/// time-stamp counter trap, TSD is set whatever it chose.
 pub fn set_control(vcpu: &VcpuContext) {
     let cr0 = cpu::read_cr0() & !control::CR0_TS | vcpu.cr0.load(Relaxed) & control::CR0_TS;
     let cr4 = cpu::read_cr4();
-    let wanted = cr4 & !control::CR4_TSD | vcpu.cr4.load(Relaxed) & control::CR4_TSD;
+    let chosen = vcpu.cr4.load(Relaxed) | vcpu.forced_cr4.load(Relaxed);
+    let wanted = cr4 & !control::CR4_TSD | chosen & control::CR4_TSD;
     // SAFETY: only TS and TSD change, which affect guests.
     unsafe {
         cpu::write_cr0(cr0);

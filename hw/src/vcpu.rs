@@ -103,6 +103,8 @@ pub struct VcpuContext {
     pub cr0: AtomicU64,
     /// The guest's CR4 bits that it may choose.
     pub cr4: AtomicU64,
+    /// CR4.TSD where reads of the time-stamp counter trap whatever the guest chose, or 0.
+    pub forced_cr4: AtomicU64,
     /// The guest's XCR0.
     pub xcr0: AtomicU64,
     /// Virtual IOPL, 0 to 3.
@@ -151,6 +153,7 @@ impl VcpuContext {
             ],
             cr0: AtomicU64::new(0),
             cr4: AtomicU64::new(0),
+            forced_cr4: AtomicU64::new(0),
             xcr0: AtomicU64::new(3),
             iopl: AtomicU8::new(0),
         }

@@ -40,10 +40,14 @@ static KEEPER: SpinLock<Option<Keeper>, { levels::CLOCK }> = SpinLock::new(None)
 /// `None` until it is set: guests then see the start of 1970.
 static WALL: SpinLock<Option<WallClock>, { levels::CLOCK }> = SpinLock::new(None);
 
-/// How often the time-stamp counter is compared with the platform's.
-const WATCH_INTERVAL: Nanos = Nanos(NANOS_PER_SECOND);
-/// When next, in nanoseconds of system time.
+/// How long after a look that was disturbed the next one comes.
+const DISTURBED_INTERVAL: Nanos = Nanos(NANOS_PER_SECOND / 10);
+/// A look that takes longer than so many times the shortest was disturbed; so many in a row are not.
+const WIDE: u64 = 4;
+const MOST_WIDE: u32 = 20;
+/// When the platform's counter is looked at next, in nanoseconds of system time, and whether that is worth waking for.
 static NEXT_WATCH: AtomicU64 = AtomicU64::new(u64::MAX);
+static IS_URGENT: AtomicBool = AtomicBool::new(false);
 /// A disagreement of more than one part in this many means that the time-stamp counter's rate is not constant.
 const CONSTANT_DIVISOR: u64 = 1000;
 
@@ -52,10 +56,56 @@ struct Keeper {
     counter: Counter,
     /// The first look, from which the rate is measured over the whole of the boot.
     first: Sample,
+    /// The time stamp of the last look.
+    looked: u64,
+    /// Width of the narrowest look, and wide ones in a row.
+    narrowest: u64,
+    wide: u32,
     platform: PlatformClock,
     clock: DisciplinedClock,
     /// Comparisons in a row that disagreed.
     disagreed: u32,
+}
+
+impl Keeper {
+    /// The time by the platform counter at a look.
+    fn observe(&mut self, look: &Sample) -> Nanos {
+        let before = self.clock.at(self.looked).0;
+        let passed = self.clock.at(look.tsc).0.saturating_sub(before);
+        self.looked = look.tsc;
+        self.narrowest = self.narrowest.min(look.width);
+        self.platform.observe_after(look.count, Nanos(passed))
+    }
+
+    /// Whether a look was disturbed, so that another is better.
+    fn is_disturbed(&mut self, look: &Sample) -> bool {
+        let is_wide = look.width / WIDE > self.narrowest;
+        self.wide = if is_wide {
+            self.wide.saturating_add(1)
+        } else {
+            0
+        };
+        is_wide && self.wide < MOST_WIDE
+    }
+
+    /// Says when the next look is due after one at `now`.
+    fn plan(&self, now: Nanos) {
+        let next = now.0.saturating_add(self.clock.interval().0);
+        NEXT_WATCH.store(next, Relaxed);
+        IS_URGENT.store(self.clock.is_urgent(), Relaxed);
+    }
+
+    /// Looks whether the time-stamp counter keeps its rate: one look that says otherwise may be an interruption, several
+    /// in a row are not.
+    fn keeps_rate(&mut self, tsc: u64, platform: Nanos) -> bool {
+        let (off, since) = self.clock.disagreement(tsc, platform);
+        self.disagreed = if off <= since.0 / CONSTANT_DIVISOR {
+            0
+        } else {
+            self.disagreed.saturating_add(1)
+        };
+        self.disagreed < 3
+    }
 }
 
 /// System time: nanoseconds since boot.
@@ -182,25 +232,32 @@ fn measure_timer(hz: u64) {
     }
 }
 
+/// The counter's rate.
+fn rate_of(counter: &Counter) -> Refused<CounterRate> {
+    match counter.femtoseconds() {
+        Some(period) => CounterRate::from_femtoseconds(period),
+        None => CounterRate::from_hz(counter.frequency()),
+    }
+}
+
 fn start(counter: Counter, first: Sample, hz: u64) -> Refused<()> {
     let scale = TscScale::from_hz(hz)?;
     let bits = 64 - counter.mask().leading_zeros();
-    let mut platform = PlatformClock::new(
-        CounterRate::from_hz(counter.frequency())?,
-        bits,
-        first.count,
-    )?;
+    let rate = rate_of(&counter)?;
+    let platform = PlatformClock::new(rate, bits, first.count)?;
     let line = ClockLine {
         tsc: first.tsc,
         system: Nanos(0),
         scale,
     };
-    let here = Sample::take(&counter);
-    let clock = DisciplinedClock::new(line, here.tsc, platform.observe(here.count));
+    let clock = DisciplinedClock::new(line, first.tsc, Nanos(0), rate.tick());
     let mut keeper = KEEPER.lock();
     *keeper = Some(Keeper {
         counter,
         first,
+        looked: first.tsc,
+        narrowest: first.width,
+        wide: 0,
         platform,
         clock,
         disagreed: 0,
@@ -209,35 +266,35 @@ fn start(counter: Counter, first: Sample, hz: u64) -> Refused<()> {
     Ok(())
 }
 
-/// Measures the time-stamp counter's rate once more, over all of the boot so far, and makes that the line for
-/// good. Just before the first guest runs.
+/// Measures the time-stamp counter's rate once more, over all of the boot so far, and follows that from now on. Just
+/// before the first guest runs.
 pub fn settle() {
     let mut slot = KEEPER.lock();
     let Some(keeper) = slot.as_mut() else { return };
     let now = Sample::take(&keeper.counter);
     let old = *keeper.clock.line();
-    let passed = old.at(now.tsc).0;
-    NEXT_WATCH.store(passed.saturating_add(WATCH_INTERVAL.0), Relaxed);
-    // The counter must not have come round, or its distance means nothing.
-    if passed > keeper.counter.period_nanos() / 2 || keeper.counter.kind() == CounterKind::Pit {
+    if keeper.counter.kind() == CounterKind::Pit {
         return;
     }
-    let Some(hz) = keeper.first.frequency_until(&now, &keeper.counter) else {
-        return;
-    };
-    let Ok(scale) = TscScale::from_hz(hz) else {
+    let platform = keeper.observe(&now);
+    let ticks = now.tsc.saturating_sub(keeper.first.tsc);
+    let Ok(scale) = TscScale::from_ratio(platform.0, ticks) else {
         return;
     };
     let line = old.bent(now.tsc, scale);
-    keeper.clock = DisciplinedClock::new(line, now.tsc, keeper.platform.observe(now.count));
+    let tick = keeper.platform.rate().tick();
+    let clock = DisciplinedClock::new(line, now.tsc, platform, tick);
+    keeper.clock = clock.measured_from(keeper.first.tsc, Nanos(0));
+    keeper.plan(line.system);
     set_line(&line);
-    let first_hz = old.scale.hz();
+    let (first_hz, hz) = (old.scale.hz(), scale.hz());
     if hz.abs_diff(first_hz) > hz / CONSTANT_DIVISOR {
         mark_unstable("its rate changed during boot");
     }
     crate::log!(
         Debug,
-        "clock: {hz} Hz over {passed} ns of boot, first {first_hz} Hz"
+        "clock: {hz} Hz over {} ns of boot, first {first_hz} Hz",
+        platform.0
     );
 }
 
@@ -265,8 +322,15 @@ pub fn compare_time_stamps(rounds: u32) {
     }
 }
 
-/// Compares with the platform counter where that is due. Called now and then with the time it is: a machine
-/// that sleeps takes no timer for it.
+/// When a processor should wake only to look at the platform's counter; a machine that sleeps with a line that is known
+/// to be good takes no timer for it.
+#[inline]
+pub fn urgent_look() -> Option<Nanos> {
+    let is_urgent = IS_URGENT.load(Relaxed);
+    is_urgent.then(|| Nanos(NEXT_WATCH.load(Relaxed)))
+}
+
+/// Compares with the platform counter where that is due. Called now and then with the time it is.
 #[inline]
 pub fn watch(now: Nanos) {
     if now.0 >= NEXT_WATCH.load(Relaxed) {
@@ -280,43 +344,24 @@ fn compare(now: Nanos) {
         return;
     };
     let Some(keeper) = slot.as_mut() else { return };
-    let since = now
-        .0
-        .saturating_sub(NEXT_WATCH.load(Relaxed).saturating_sub(WATCH_INTERVAL.0));
-    NEXT_WATCH.store(now.0.saturating_add(WATCH_INTERVAL.0), Relaxed);
-    if keeper.counter.kind() == CounterKind::Pit {
-        return;
+    let look = Sample::take(&keeper.counter);
+    let platform = keeper.observe(&look);
+    if keeper.is_disturbed(&look) {
+        let again = now.0.saturating_add(DISTURBED_INTERVAL.0);
+        return NEXT_WATCH.store(again, Relaxed);
     }
-    let sample = Sample::take(&keeper.counter);
-    let platform = keeper.platform.observe(sample.count);
-    if since > keeper.counter.period_nanos() / 2 {
-        // Too long ago to tell how often the counter came round: begin anew.
-        keeper.clock = DisciplinedClock::new(*keeper.clock.line(), sample.tsc, platform);
-        return;
-    }
-    let mut clock = keeper.clock;
-    let (off, outcome) = match clock.synchronise(sample.tsc, platform) {
-        Ok(Synchronised::Bent(off) | Synchronised::Stepped(off)) => (off, clock),
-        Ok(Synchronised::TooSoon) | Err(_) => return,
-    };
-    if is_tsc_stable() {
-        // One bad look may be an interruption between the two readings; several in a row are not.
-        let agrees = off.unsigned_abs() < since / CONSTANT_DIVISOR;
-        keeper.disagreed = if agrees {
-            0
-        } else {
-            keeper.disagreed.saturating_add(1)
-        };
-        if keeper.disagreed < 3 {
-            keeper.clock = DisciplinedClock::new(*keeper.clock.line(), sample.tsc, platform);
-            return;
-        }
+    let was_stable = is_tsc_stable();
+    if was_stable && !keeper.keeps_rate(look.tsc, platform) {
         mark_unstable("its rate changes");
     }
-    keeper.clock = outcome;
-    set_line(keeper.clock.line());
-    for processor in processors::online().iter() {
-        work::raise_on(processor, work::TIME);
+    let outcome = keeper.clock.synchronise(look.tsc, platform);
+    keeper.plan(now);
+    let is_changed = matches!(outcome, Ok(Synchronised::Changed(_)));
+    if is_changed || was_stable != is_tsc_stable() {
+        set_line(keeper.clock.line());
+        for processor in processors::online().iter() {
+            work::raise_on(processor, work::TIME);
+        }
     }
 }
 

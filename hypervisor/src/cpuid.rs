@@ -3,18 +3,17 @@
 
 use cpu_policy::{
     check_register, Entry, FeatureSet, GuestKind, GuestView, Leaf, Offer, Platform, Policy,
-    PolicyError, Records, TscMode,
+    PolicyError, Records,
 };
 use hw::sync::SpinLock;
 use spin::Once;
-use vocabulary::{refuse, Errno, Refused};
 use xen_abi::arch_x86::{CpuidLeaf, MsrEntry};
 
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::domain::Domain;
 use crate::vcpu::Vcpu;
-use crate::{clock, levels};
+use crate::{clock, levels, time_stamps};
 
 static HARDWARE_DOMAIN: Once<Policy> = Once::new();
 static DEFAULT: Once<Policy> = Once::new();
@@ -22,9 +21,6 @@ static MAXIMUM: Once<Policy> = Once::new();
 
 /// CR4.OSXSAVE.
 const OSXSAVE: u64 = 1 << 18;
-
-/// How often a new domain was made, restores included.
-const FIRST_INCARNATION: u32 = 1;
 
 /// A policy of the machine, as the toolstack asks for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,30 +33,13 @@ pub enum MachinePolicy {
     Default,
 }
 
-/// A domain's own policy, and how it reads the time-stamp counter.
-pub struct DomainPolicy(SpinLock<Own, { levels::VCPU }>);
-
-struct Own {
-    /// `None` for what all domains of its kind see.
-    policy: Option<Policy>,
-    mode: TscMode,
-    incarnation: u32,
-}
+/// A domain's own policy; `None` for what all domains of its kind see.
+pub struct DomainPolicy(SpinLock<Option<Policy>, { levels::VCPU }>);
 
 impl DomainPolicy {
     /// What all domains of its kind see.
     pub const fn new() -> Self {
-        Self(SpinLock::new(Own {
-            policy: None,
-            mode: TscMode::Default,
-            incarnation: FIRST_INCARNATION,
-        }))
-    }
-
-    /// How the domain reads the time-stamp counter: mode, and how often it was restored.
-    pub fn time_stamps(&self) -> (TscMode, u32) {
-        let own = self.0.lock();
-        (own.mode, own.incarnation)
+        Self(SpinLock::new(None))
     }
 }
 
@@ -75,22 +54,21 @@ fn host(leaf: u32, subleaf: u32) -> Leaf {
     Leaf::new(eax, ebx, ecx, edx)
 }
 
-fn platform(mode: TscMode, incarnation: u32) -> Platform {
+/// What the hypervisor's leaves say, but for the domain's time-stamp counter.
+fn platform() -> Platform {
     let [widths, ..] = hw::cpu::cpuid(0x8000_0008, 0);
     Platform {
         tsc_khz: clock::tsc_khz() as u32,
         tsc_reliable: clock::is_tsc_stable(),
-        tsc_emulated: false,
-        tsc_mode: mode,
-        tsc_incarnation: incarnation,
         machine_address_bits: widths as u8,
+        ..Platform::default()
     }
 }
 
 fn make(kind: GuestKind) -> Policy {
-    let incarnation = match kind {
-        GuestKind::HardwareDomain => 0,
-        GuestKind::Domain | GuestKind::Maximum => FIRST_INCARNATION,
+    let platform = match kind {
+        GuestKind::HardwareDomain => platform(),
+        GuestKind::Domain | GuestKind::Maximum => time_stamps::of_new_domain(platform()),
     };
     Policy::new(
         host,
@@ -99,7 +77,7 @@ fn make(kind: GuestKind) -> Policy {
             xcr0: hw::fpu::enabled(),
             speculation_msrs: false,
             fsgsbase: hw::cpu::cpuid(7, 0)[1] & 1 != 0,
-            platform: platform(TscMode::Default, incarnation),
+            platform,
         },
     )
 }
@@ -115,7 +93,7 @@ fn maximum() -> &'static Policy {
 /// Runs `work` with the domain's policy.
 fn with_policy<R>(domain: &Domain, work: impl FnOnce(&Policy) -> R) -> R {
     let own = domain.cpuid.0.lock();
-    match &own.policy {
+    match &*own {
         Some(policy) => work(policy),
         None if domain.privileged => {
             work(HARDWARE_DOMAIN.call_once(|| make(GuestKind::HardwareDomain)))
@@ -188,36 +166,20 @@ pub fn change(
     changes: &[Entry],
     registers: &[MsrEntry],
 ) -> Result<(), PolicyError> {
-    let (mode, incarnation) = domain.cpuid.time_stamps();
+    let platform = domain.settings.time_stamps.described(platform());
     let changed = with_policy(domain, |policy| {
-        policy.changed(changes, maximum(), &platform(mode, incarnation))
+        policy.changed(changes, maximum(), &platform)
     })?;
     for register in registers {
         check_register(register.idx, register.flags, register.val)?;
     }
-    domain.cpuid.0.lock().policy = Some(changed);
+    *domain.cpuid.0.lock() = Some(changed);
     Ok(())
 }
 
-/// Says how the domain reads the time-stamp counter; it was made `incarnation` times before. It is never trapped for the hypervisor's sake: it runs at one rate,
-/// or the guest's clock is told of each change. EINVAL for a mode that is none.
-pub fn set_time_stamps(domain: &Domain, mode: u32, incarnation: u32) -> Refused<()> {
-    let mode = match mode {
-        0 => TscMode::Default,
-        1 => TscMode::AlwaysEmulate,
-        2 => TscMode::NeverEmulate,
-        _ => {
-            return refuse(
-                Errno::EINVAL,
-                "there is no such mode of the time-stamp counter",
-            )
-        }
-    };
-    let incarnation = incarnation.wrapping_add(FIRST_INCARNATION);
+/// Tells of the domain's time-stamp counter as it is now.
+pub fn describe_time_stamps(domain: &Domain) {
     let mut policy = with_policy(domain, Policy::clone);
-    policy.set_platform(&platform(mode, incarnation));
-    let mut own = domain.cpuid.0.lock();
-    (own.mode, own.incarnation) = (mode, incarnation);
-    own.policy = Some(policy);
-    Ok(())
+    policy.set_platform(&domain.settings.time_stamps.described(platform()));
+    *domain.cpuid.0.lock() = Some(policy);
 }

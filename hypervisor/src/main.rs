@@ -56,6 +56,7 @@ mod shared_page;
 mod switcher;
 mod table_writes;
 mod teardown;
+mod time_stamps;
 mod timers;
 mod topology;
 mod trace;

@@ -5,6 +5,7 @@ use hw::cpu::{self, msr};
 use hw::switch;
 use vocabulary::VirtAddr;
 
+use crate::time_stamps;
 use crate::vcpu::Vcpu;
 
 /// What reading a register gives.
@@ -16,6 +17,8 @@ enum Read {
     Constant(u64),
     /// A base of the running vCPU's segments.
     Base(Base),
+    /// The time-stamp counter as the vCPU reads it.
+    TimeStamp,
 }
 
 #[derive(Clone, Copy)]
@@ -28,7 +31,7 @@ enum Base {
 /// Registers guests may read. Sources: the traps of Linux 6.1 as a PV guest (design notes), AMD64 manual volume 2
 /// appendix A, Intel SDM volume 4.
 const READABLE: &[(u32, Read)] = &[
-    (0x10, Read::Host),           // time-stamp counter
+    (0x10, Read::TimeStamp),
     (msr::APIC_BASE, Read::Host), // Linux looks whether there is a local APIC
     (0x8b, Read::Host),           // microcode revision
     (0xfe, Read::Constant(0)),    // MTRRcap: none to program
@@ -50,11 +53,12 @@ const READABLE: &[(u32, Read)] = &[
 ];
 
 /// Reads a register for the vCPU that runs here; `None` faults.
-pub fn read(_: &Vcpu, index: u32) -> Option<u64> {
+pub fn read(vcpu: &Vcpu, index: u32) -> Option<u64> {
     let (_, how) = READABLE.iter().find(|&&(number, _)| number == index)?;
     match how {
         Read::Host => cpu::try_read_msr(index),
         Read::Constant(value) => Some(*value),
+        Read::TimeStamp => time_stamps::read(vcpu),
         Read::Base(base) => {
             let (fs, active, other) = switch::bases();
             Some(match base {

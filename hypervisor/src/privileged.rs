@@ -15,7 +15,7 @@ use crate::counters::count;
 use crate::registers::{set_general, View};
 use crate::table_writes::read_code;
 use crate::vcpu::Vcpu;
-use crate::{bases, cpuid, devices, machine, msrs, trace};
+use crate::{bases, cpuid, devices, machine, msrs, time_stamps, trace};
 
 /// CR0.TS, and the bits a guest sees set in CR0: protection, paging, write protection, extension type, NE, MP.
 const CR0_TS: u64 = 1 << 3;
@@ -99,7 +99,7 @@ fn allowed(is: bool) -> Outcome {
     }
 }
 
-/// What a user program may do: ports that its kernel gave it.
+/// What a user program may do: ports that its kernel gave it, and reading a counter whose reads trap.
 fn run_for_user(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Outcome {
     match operation {
         Privileged::PortRead { .. } | Privileged::PortWrite { .. } => {
@@ -109,8 +109,23 @@ fn run_for_user(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -
             identify(vcpu, registers, leaf, subleaf);
             Outcome::Done
         }
+        Privileged::ReadTimestamp | Privileged::ReadTimestampAndProcessor => {
+            read_time_stamp(vcpu, registers, operation)
+        }
         _ => Outcome::Refused,
     }
+}
+
+/// RDTSC and RDTSCP. The processor's number in the latter is 0, as in the register that the hypervisor leaves alone.
+fn read_time_stamp(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Outcome {
+    let Some(value) = time_stamps::read(vcpu) else {
+        return Outcome::Refused;
+    };
+    put_pair(registers, value);
+    if operation == Privileged::ReadTimestampAndProcessor {
+        registers.rcx = 0;
+    }
+    Outcome::Done
 }
 
 fn run(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Outcome {
@@ -194,14 +209,8 @@ fn run_rest(vcpu: &Vcpu, registers: &mut Registers, operation: Privileged) -> Ou
             identify(vcpu, registers, leaf, subleaf);
             Outcome::Done
         }
-        Privileged::ReadTimestamp => {
-            put_pair(registers, cpu::time_stamp());
-            Outcome::Done
-        }
-        Privileged::ReadTimestampAndProcessor => {
-            put_pair(registers, cpu::time_stamp());
-            registers.rcx = 0;
-            Outcome::Done
+        Privileged::ReadTimestamp | Privileged::ReadTimestampAndProcessor => {
+            read_time_stamp(vcpu, registers, operation)
         }
         Privileged::StoreMachineStatus {
             destination: Place::Register(part),

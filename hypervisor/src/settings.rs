@@ -8,6 +8,7 @@ use ranges::RangeSet;
 
 use crate::levels;
 use crate::placement::Placement;
+use crate::time_stamps::TimeStamps;
 use crate::virtual_nodes::VirtualNodes;
 
 /// A domain's settings.
@@ -18,6 +19,8 @@ pub struct Settings {
     pub time_offset: AtomicI64,
     /// Where its memory comes from.
     pub placement: Placement,
+    /// How it reads the time-stamp counter.
+    pub time_stamps: TimeStamps,
     /// The toolstack let it run: what it is built of is settled.
     pub has_run: AtomicBool,
     /// Its own event channel that is sent when it suspends; 0 for none.
@@ -33,6 +36,7 @@ impl Settings {
             access: SpinLock::new(Access::new()),
             time_offset: AtomicI64::new(0),
             placement: Placement::new(),
+            time_stamps: TimeStamps::new(),
             has_run: AtomicBool::new(false),
             suspend_port: AtomicU32::new(0),
             virtual_nodes: SpinLock::new(None),

@@ -171,6 +171,7 @@ pub fn expire() {
         drop(queue);
         fire(&expired, now);
     };
+    clock::watch(now);
     TIMES.with(|times| {
         if times.slice.get().is_some_and(|until| until <= now) {
             times.slice.set(None);
@@ -178,7 +179,6 @@ pub fn expire() {
         }
         set_for(times, first);
     });
-    clock::watch(now);
 }
 
 /// Sets the APIC's timer to exactly what is due next, or stops it. Done before idling, so that an idle
@@ -191,12 +191,19 @@ pub fn set_exactly() {
     TIMES.with(|times| set_for(times, first));
 }
 
-/// Sets the APIC's timer to the `first` deadline of this processor's queue or the end of the slice.
+/// The earlier of two deadlines, where there is one.
+#[inline]
+fn earlier(one: Option<Nanos>, other: Option<Nanos>) -> Option<Nanos> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Sets the APIC's timer to the `first` deadline of this processor's queue, the end of the slice, or when the clock must
+/// be looked after.
 fn set_for(times: &Times, first: Option<Nanos>) {
-    let next = match (first, times.slice.get()) {
-        (Some(first), Some(slice)) => Some(first.min(slice)),
-        (first, slice) => first.or(slice),
-    };
+    let next = earlier(earlier(first, times.slice.get()), clock::urgent_look());
     let programmed = times.programmed.get();
     match next {
         Some(next) if programmed != Some(next) => program(times, next),

@@ -14,7 +14,7 @@ use hw::percpu::PerCpu;
 use hw::switch;
 use hw::sync::SpinLock;
 use hw::vcpu::SharedVcpuInfo;
-use vocabulary::{Nanos, Refused, VirtAddr};
+use vocabulary::{Nanos, Refused, VcpuId, VirtAddr};
 use xen_abi::xen::{VMASST_TYPE_runstate_update_flag, VIRQ_TIMER};
 
 use crate::timers::{Purpose, Timer};
@@ -144,8 +144,26 @@ pub fn resumed(vcpu: &Vcpu, runstate: &Runstate) {
 /// Tells the vCPU, whose tables are loaded here, of the clock if that changed since.
 #[inline]
 pub fn publish_if_stale(vcpu: &Vcpu) {
-    if vcpu.time.told.load(Relaxed) != clock::generation() {
-        publish(vcpu);
+    if is_stale(vcpu) {
+        tell(vcpu);
+    }
+}
+
+#[inline]
+fn is_stale(vcpu: &Vcpu) -> bool {
+    vcpu.time.told.load(Relaxed) != clock::generation()
+}
+
+/// Tells the vCPU of the clock, and shows it in the area of its domain's first vCPU: Linux's user programs read that one
+/// wherever they run, and its owner may sleep for long.
+#[cold]
+fn tell(vcpu: &Vcpu) {
+    publish(vcpu);
+    let Some(first) = vcpu.domain.vcpu(VcpuId(0)).filter(|_| vcpu.id.0 != 0) else {
+        return;
+    };
+    if is_stale(&first) && first.time.time_area.load(Relaxed) != NONE {
+        with_kernel_tables(vcpu, || publish(&first));
     }
 }
 
@@ -160,7 +178,8 @@ pub fn publish(vcpu: &Vcpu) {
     } else {
         0
     };
-    let fields = clock::line().fields(flags);
+    let own = vcpu.domain.settings.time_stamps.fields(flags);
+    let fields = own.unwrap_or_else(|| clock::line().fields(flags));
     let mut versions = time.versions.lock();
     match versions
         .info

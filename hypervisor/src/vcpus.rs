@@ -30,7 +30,7 @@ use crate::counters::Counters;
 use crate::domain::{Domain, VcpuLink};
 use crate::vcpu::{Bases, DescriptorFrames, TrapEntry, Vcpu, NOWHERE};
 use crate::vcpu_time::VcpuTime;
-use crate::{boot, local_table, machine, privileged, schedule};
+use crate::{boot, local_table, machine, privileged, schedule, time_stamps};
 
 /// Heap that a vCPU needs, generously: its vector state is the most of it.
 pub const HEAP_BYTES: usize = 24 << 10;
@@ -120,6 +120,7 @@ pub fn create(domain: &Arc<Domain>, id: VcpuId) -> Refused<Arc<Vcpu>> {
     ));
     // The first vCPU of dom0 gets no context from anybody, so it has this from the start.
     privileged::set_cr4(&vcpu, 0);
+    time_stamps::apply(&vcpu);
     vcpu.set_info(place.0, place.1);
     vcpu.context.info().upcall_mask.store(1, Relaxed);
     schedule::attach(&vcpu);

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod boots;
+mod clocks;
 mod context;
 mod devices;
 mod firmware;
@@ -63,6 +64,7 @@ fn every_job(context: &Context) -> Vec<Job> {
     jobs.extend(toolstack::jobs(context));
     jobs.push(guarantees::job());
     jobs.extend(hostile::jobs());
+    jobs.extend(clocks::jobs());
     jobs.extend(whole_host::jobs());
     jobs.extend(suite::jobs(context));
     jobs.extend(boots::jobs());

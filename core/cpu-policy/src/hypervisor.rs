@@ -40,6 +40,10 @@ pub struct Platform {
     pub tsc_mode: TscMode,
     /// How often the guest was migrated.
     pub tsc_incarnation: u32,
+    /// The rate of the counter as the guest reads it, in kHz; 0 where nothing is said of it.
+    pub guest_khz: u32,
+    /// From the guest's ticks to nanoseconds: multiplier and shift as in `vcpu_time_info`.
+    pub guest_scale: (u32, i8),
     /// How many bits a machine address can have, memory that may be added later included.
     pub machine_address_bits: u8,
 }
@@ -69,8 +73,16 @@ pub(crate) fn add(leaves: &mut Leaves, platform: &Platform, rdtscp: bool, limit:
     let flags = u32::from(platform.tsc_emulated)
         | u32::from(platform.tsc_reliable) << 1
         | u32::from(rdtscp) << 2;
-    let time = Leaf::new(flags, platform.tsc_mode as u32, 0, platform.tsc_incarnation);
+    let time = Leaf::new(
+        flags,
+        platform.tsc_mode as u32,
+        platform.guest_khz,
+        platform.tsc_incarnation,
+    );
     put(3, 0, time);
+    let (multiplier, shift) = platform.guest_scale;
+    // Readings have no offset: what it would be is in them already.
+    put(3, 1, Leaf::new(0, 0, multiplier, i32::from(shift) as u32));
     put(3, 2, Leaf::new(platform.tsc_khz, 0, 0, 0));
     // Leaf 4 is of hardware-assisted guests.
     put(

@@ -52,6 +52,14 @@ impl CounterRate {
         u64::try_from(nanos).unwrap_or(u64::MAX)
     }
 
+    /// Nanoseconds that one tick takes, rounded up.
+    pub const fn tick(self) -> u64 {
+        match self.nanos.checked_div(self.ticks) {
+            Some(nanos) => nanos.saturating_add(1),
+            None => 1,
+        }
+    }
+
     /// The fewest ticks that take `nanos` nanoseconds or more; saturating.
     pub fn nanos_to_ticks(self, nanos: u64) -> u64 {
         let ticks =
@@ -60,7 +68,8 @@ impl CounterRate {
     }
 }
 
-/// Time by a platform counter of 1 to 64 bits, which may wrap as long as it is read once in each wrap period.
+/// Time by a platform counter of 1 to 64 bits. It may wrap as long as it is read once in each wrap period, or another
+/// clock says about how long it was not read.
 #[derive(Clone, Copy, Debug)]
 pub struct PlatformClock {
     rate: CounterRate,
@@ -91,6 +100,19 @@ impl PlatformClock {
         self.last = raw;
         self.ticks = self.ticks.saturating_add(passed);
         Nanos(self.rate.ticks_to_nanos(self.ticks))
+    }
+
+    /// The time now that the counter reads `raw` and about `passed` went by since it was observed last, by a clock that
+    /// is off by less than half the time it takes to wrap.
+    pub fn observe_after(&mut self, raw: u64, passed: Nanos) -> Nanos {
+        let expected = u128::from(self.rate.nanos_to_ticks(passed.0));
+        let wrap = u128::from(self.mask).saturating_add(1);
+        let counted = u128::from(self.ticks_between(self.last, raw & self.mask));
+        let wraps = expected.saturating_sub(counted).saturating_add(wrap / 2) / wrap;
+        let missed = wraps.saturating_mul(wrap);
+        let missed = u64::try_from(missed).unwrap_or(u64::MAX);
+        self.ticks = self.ticks.saturating_add(missed);
+        self.observe(raw)
     }
 
     /// Ticks from one raw reading to a later one, at most one wrap apart.

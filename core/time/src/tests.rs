@@ -8,5 +8,7 @@
 
 mod calibration;
 mod clocks;
+mod discipline;
+mod emulated;
 mod records;
 mod timers;

@@ -43,10 +43,10 @@ pub struct Counter {
     kind: CounterKind,
     access: Access,
     frequency: u64,
+    femtoseconds: Option<u32>,
     mask: u64,
 }
 
-const NANOS: u64 = 1_000_000_000;
 /// Femtoseconds in a second, which HPETs give their period in.
 const FEMTOS: u64 = 1_000_000_000_000_000;
 
@@ -99,6 +99,7 @@ impl Counter {
             kind: CounterKind::Hpet,
             access: Access::Hpet(registers),
             frequency: FEMTOS / period,
+            femtoseconds: u32::try_from(period).ok(),
             mask: if wide { u64::MAX } else { 0xffff_ffff },
         })
     }
@@ -119,6 +120,7 @@ impl Counter {
             kind: CounterKind::PmTimer,
             access,
             frequency: PM_TIMER_HZ,
+            femtoseconds: None,
             mask: if table.pm_timer_32_bit {
                 0xffff_ffff
             } else {
@@ -142,6 +144,7 @@ impl Counter {
             kind: CounterKind::Pit,
             access: Access::Pit,
             frequency: PIT_HZ,
+            femtoseconds: None,
             mask: 0xffff,
         }
     }
@@ -149,6 +152,12 @@ impl Counter {
     /// Which it is.
     pub const fn kind(&self) -> CounterKind {
         self.kind
+    }
+
+    /// How long one count takes, in femtoseconds, where that is known exactly: [`frequency`](Self::frequency) is then
+    /// rounded.
+    pub const fn femtoseconds(&self) -> Option<u32> {
+        self.femtoseconds
     }
 
     /// Counts a second.
@@ -159,12 +168,6 @@ impl Counter {
     /// The bits that count; differences are to be taken within them.
     pub const fn mask(&self) -> u64 {
         self.mask
-    }
-
-    /// Nanoseconds until it comes round, saturating: it must be read more often than that.
-    pub fn period_nanos(&self) -> u64 {
-        let period = u128::from(self.mask) * u128::from(NANOS) / u128::from(self.frequency);
-        u64::try_from(period).unwrap_or(u64::MAX)
     }
 
     /// The count now, rising.

@@ -15,6 +15,8 @@ pub struct Sample {
     pub tsc: u64,
     /// The platform counter, within its width.
     pub count: u64,
+    /// Time-stamp ticks that the look took: how far the two may be apart.
+    pub width: u64,
 }
 
 /// Tries to look at both counters; the narrowest is kept.
@@ -28,22 +30,26 @@ impl Sample {
     /// Looks at both: the look around which the fewest time-stamp ticks passed, of a few, since an interruption by
     /// firmware (or an emulator) between the two would spoil one.
     pub fn take(counter: &Counter) -> Self {
-        let mut best = (u64::MAX, Self { tsc: 0, count: 0 });
+        let mut best = Self {
+            tsc: 0,
+            count: 0,
+            width: u64::MAX,
+        };
         for _ in 0..LOOKS {
             let before = cpu::time_stamp();
             let count = counter.read();
             let width = cpu::time_stamp().wrapping_sub(before);
-            if width < best.0 {
+            if width < best.width {
                 let tsc = before.wrapping_add(width / 2);
-                best = (width, Self { tsc, count });
+                best = Self { tsc, count, width };
             }
         }
-        best.1
+        best
     }
 
-    /// The time-stamp counter's frequency in Hz between this look and a later one, less than the counter's
-    /// [`Counter::period_nanos`] apart; `None` where the counter did not move.
-    pub fn frequency_until(&self, later: &Self, counter: &Counter) -> Option<u64> {
+    /// The time-stamp counter's frequency in Hz between this look and a later one, before the counter comes round;
+    /// `None` where the counter did not move.
+    fn frequency_until(&self, later: &Self, counter: &Counter) -> Option<u64> {
         let counts = later.count.wrapping_sub(self.count) & counter.mask();
         let ticks = later.tsc.wrapping_sub(self.tsc);
         let frequency = (u128::from(ticks) * u128::from(counter.frequency()))
@@ -53,7 +59,7 @@ impl Sample {
 }
 
 /// Measures the time-stamp counter's frequency in Hz against `counter`, for 20 ms; `None` if the counter stands still.
-/// Two samples taken further apart, later, give it more exactly: [`Sample::frequency_until`].
+/// Two samples taken further apart give it more exactly.
 pub fn calibrate(counter: &Counter) -> Option<u64> {
     let first = Sample::take(counter);
     let enough = counter.frequency() / CALIBRATION_FRACTION;

@@ -16,7 +16,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::domain::Domain;
 use crate::grants::Limits;
 use crate::hypercall::{refuse as refused, Answer};
-use crate::{domains, guest, machine, schedule, trace};
+use crate::{domains, guest, machine, schedule, time_stamps, trace};
 
 /// vCPUs a para-virtualized domain can have (Xen 4.17's `MAX_VIRT_CPUS`, which the number of event channels' vCPUs
 /// follows).
@@ -38,7 +38,9 @@ pub fn create(structure: u64, mut frame: Domctl) -> Answer {
     let domain = Domain::create(id, false, &config, 0)?;
     domain.pauses.store(1, Release);
     frame.domain = id.0;
-    let told = domains::insert(Arc::clone(&domain)).and_then(|()| guest::write(structure, &frame));
+    let told = time_stamps::begin(&domain)
+        .and_then(|()| domains::insert(Arc::clone(&domain)))
+        .and_then(|()| guest::write(structure, &frame));
     // The toolstack could not name a domain whose number it was not told.
     if let Err(refusal) = told {
         domains::remove(id);

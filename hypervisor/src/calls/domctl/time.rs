@@ -6,8 +6,9 @@ use memory::Attempt;
 use vocabulary::{refuse, Errno};
 use xen_abi::domctl::{Settimeoffset, TscInfo};
 
+use super::held::HeldDomain;
 use super::Request;
-use crate::{clock, cpuid};
+use crate::{clock, time_stamps};
 
 /// `XEN_DOMCTL_settimeoffset`.
 pub fn set_offset(request: &mut Request<'_>) -> Attempt<u64> {
@@ -18,7 +19,7 @@ pub fn set_offset(request: &mut Request<'_>) -> Attempt<u64> {
     Ok(0)
 }
 
-/// `XEN_DOMCTL_settscinfo`. EINVAL: the caller's own domain, or a mode that is none.
+/// `XEN_DOMCTL_settscinfo`. EINVAL: the caller's own domain, or a mode or a rate that is none.
 pub fn set_time_stamps(request: &mut Request<'_>) -> Attempt<u64> {
     let part: TscInfo = request.part()?;
     if request.is_own() {
@@ -27,11 +28,13 @@ pub fn set_time_stamps(request: &mut Request<'_>) -> Attempt<u64> {
             "a domain does not do this to itself",
         )?);
     }
-    cpuid::set_time_stamps(&request.domain, part.tsc_mode, part.incarnation)?;
+    // Processors take up whether reads trap when they load a vCPU.
+    let _held = HeldDomain::new(&request.domain);
+    time_stamps::set(&request.domain, &part)?;
     Ok(0)
 }
 
-/// `XEN_DOMCTL_gettscinfo`: the counter is the machine's. EINVAL: the caller's own domain.
+/// `XEN_DOMCTL_gettscinfo`. EINVAL: the caller's own domain.
 pub fn time_stamps(request: &mut Request<'_>) -> Attempt<u64> {
     if request.is_own() {
         return Ok(refuse(
@@ -39,16 +42,7 @@ pub fn time_stamps(request: &mut Request<'_>) -> Attempt<u64> {
             "a domain does not do this to itself",
         )?);
     }
-    let (mode, incarnation) = request.domain.cpuid.time_stamps();
-    let rate = clock::tsc_khz();
-    let ticks = u128::from(hw::cpu::time_stamp());
-    let elapsed = ticks * 1_000_000 / u128::from(rate.max(1));
-    request.answer(&TscInfo {
-        tsc_mode: mode as u32,
-        gtsc_khz: rate as u32,
-        incarnation,
-        pad: 0,
-        elapsed_nsec: elapsed as u64,
-    })?;
+    let info = request.domain.settings.time_stamps.info();
+    request.answer(&info)?;
     Ok(0)
 }

@@ -1,0 +1,183 @@
+//! The time-stamp counter as CPUID tells of it, as kernel and user programs read it, and as system time is computed
+//! from it.
+
+use core::arch::asm;
+use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use guest_kit::hypercall::{at_mut, vcpu_op};
+use guest_kit::time::{now, snapshot, tsc};
+use guest_kit::trap::Frame;
+use guest_kit::user::UserSpace;
+use guest_kit::vcpus::{self, op};
+use guest_kit::{say, user_code};
+
+use crate::{number, sleep_until, Highest, SECOND};
+
+/// The leaf of CPUID that tells of time (public `arch-x86/cpuid.h`).
+const TIME_LEAF: u32 = 0x4000_0003;
+/// CR4.TSD: user programs may not read the counter.
+const TSD: u64 = 1 << 2;
+const READS: u32 = 20_000;
+
+static HIGHEST_TSC: Highest = Highest::new();
+static HIGHEST_TIME: Highest = Highest::new();
+/// vCPUs that have read enough.
+static DONE: AtomicU32 = AtomicU32::new(0);
+
+pub fn check() {
+    let is_emulated = described();
+    advances();
+    computed();
+    in_user_mode(is_emulated);
+    on_many_vcpus();
+}
+
+/// CPUID by the forced-emulation prefix.
+fn identify(leaf: u32, subleaf: u32) -> [u32; 4] {
+    let (a, b, c, d): (u32, u64, u32, u32);
+    unsafe {
+        asm!(
+            "mov {kept}, rbx", "ud2", ".ascii \"xen\"", "cpuid", "xchg {kept}, rbx",
+            kept = out(reg) b, inout("eax") leaf => a, inout("ecx") subleaf => c, out("edx") d
+        )
+    };
+    [a, b as u32, c, d]
+}
+
+/// What CPUID tells; whether reads are emulated.
+fn described() -> bool {
+    let [flags, mode, khz, incarnation] = identify(TIME_LEAF, 0);
+    let [low, high, multiplier, shift] = identify(TIME_LEAF, 1);
+    let [host, ..] = identify(TIME_LEAF, 2);
+    let emulated = flags & 1;
+    say!("CLOCK stamps emulated={emulated} mode={mode} khz={khz} host={host} incarnation={incarnation}");
+    let time = snapshot();
+    say!(
+        "CLOCK scale {multiplier:#x} {} offset {low:#x} {high:#x}, of vcpu_info {:#x} {}",
+        shift as i32,
+        time.multiplier,
+        time.shift
+    );
+    if let Some(expected) = number("mode") {
+        assert_eq!(u64::from(mode), expected);
+    }
+    if let Some(expected) = number("emulated") {
+        assert_eq!(u64::from(emulated), expected);
+    }
+    if emulated == 1 {
+        assert_eq!(
+            (multiplier, shift as i32),
+            (time.multiplier, i32::from(time.shift))
+        );
+    }
+    let second = guest_kit::time::scale(u64::from(khz) * 1000, &time);
+    assert!(
+        second.abs_diff(SECOND) < SECOND / 1000,
+        "{khz} kHz: {second} ns"
+    );
+    emulated == 1
+}
+
+fn rdtscp() -> u64 {
+    let (low, high): (u32, u32);
+    unsafe { asm!("rdtscp", out("eax") low, out("edx") high, out("ecx") _) };
+    u64::from(low) | u64::from(high) << 32
+}
+
+fn advances() {
+    let mut last = tsc();
+    for _ in 0..READS / 2 {
+        let first = tsc();
+        let second = rdtscp();
+        assert!(first >= last && second >= first, "{last} {first} {second}");
+        last = second;
+    }
+    assert!(tsc() > 0);
+}
+
+/// System time as it is computed from the counter is the hypervisor's: a sleep ends at its deadline, and since then the
+/// vCPU has run.
+fn computed() {
+    for milliseconds in [1, 7, 40] {
+        let (outer, ticks, start) = (now(), tsc(), now());
+        let deadline = start + milliseconds * 1_000_000;
+        sleep_until(deadline);
+        let mut runstate = [0u64; 6];
+        let current = u64::from(guest_kit::vcpu::area().id as u32);
+        assert_eq!(vcpu_op(op::GET_RUNSTATE, current, at_mut(&mut runstate)), 0);
+        let end = now();
+        let entered = runstate[1];
+        // Xen wakes a sleeper up to 50 µs early by its own count of what a timer may be rounded by.
+        assert!(entered + 50_000 >= deadline, "{entered} before {deadline}");
+        assert!(entered <= end, "{entered} after {end}");
+        let by_tsc = guest_kit::time::scale(tsc() - ticks, &snapshot());
+        let (least, most) = (end - start, now() - outer);
+        // The line may have changed meanwhile, by less than a microsecond.
+        assert!(
+            by_tsc + 1000 >= least && by_tsc <= most + 1000,
+            "{least} {by_tsc} {most}"
+        );
+    }
+}
+
+user_code!(user_rdtsc, "rdtsc", "ud2");
+user_code!(user_rdtscp, "rdtscp", "ud2");
+
+fn counter_of(frame: &Frame) -> u64 {
+    frame.rax & 0xffff_ffff | frame.rdx << 32
+}
+
+fn write_cr4(value: u64) {
+    unsafe { asm!("mov cr4, {}", in(reg) value) };
+}
+
+fn read_cr4() -> u64 {
+    let value;
+    unsafe { asm!("mov {}, cr4", out(reg) value) };
+    value
+}
+
+fn in_user_mode(is_emulated: bool) {
+    let space = UserSpace::new();
+    for code in [user_rdtsc(), user_rdtscp()] {
+        for _ in 0..500 {
+            let before = tsc();
+            let frame = space.run_code(code);
+            let after = tsc();
+            let read = counter_of(&frame);
+            assert_eq!(frame.vector, 6);
+            assert!(before <= read && read <= after, "{before} {read} {after}");
+        }
+    }
+    let cr4 = read_cr4();
+    write_cr4(cr4 | TSD);
+    let frame = space.run_code(user_rdtsc());
+    assert_eq!((frame.vector, frame.error), (13, 0), "with CR4.TSD");
+    let (first, second) = (tsc(), tsc());
+    assert!(second >= first, "in the kernel with CR4.TSD");
+    write_cr4(cr4);
+    let before = tsc();
+    let read = counter_of(&space.run_code(user_rdtsc()));
+    assert!(read >= before, "CR4.TSD is gone");
+    say!("CLOCK user mode reads it, emulated: {is_emulated}");
+}
+
+fn chase() {
+    HIGHEST_TSC.chase(READS / 2, tsc);
+    HIGHEST_TIME.chase(READS / 2, now);
+    DONE.fetch_add(1, SeqCst);
+}
+
+/// Neither goes back from one vCPU to another.
+fn on_many_vcpus() {
+    let others = number("vcpus").unwrap_or(1) as usize - 1;
+    for id in 1..=others {
+        vcpus::start(id, chase);
+    }
+    chase();
+    let end = now() + 60 * SECOND;
+    while (DONE.load(SeqCst) as usize) <= others {
+        assert!(now() < end, "a vCPU does not come back");
+        sleep_until(now() + 1_000_000);
+    }
+    say!("CLOCK {} vCPUs saw nothing go back", others + 1);
+}
