@@ -182,6 +182,7 @@ fn pool() {
     assert_eq!((ask(2, 0, 0, 0), ask(2, 5, 0, 0)), (EBUSY, ENOENT));
     assert_eq!((ask(4, 0, 0, 0), ask(4, 0, 0, 1000)), (ENODEV, EINVAL));
     assert_eq!((ask(5, 7, 0, 0), ask(5, 0, 0, 1000)), (ENOENT, EINVAL));
+    assert_eq!(ask(5, 0, 0, 0), EINVAL, "the boot processor");
     assert_eq!((ask(6, 0, 0, 0), ask(6, 0, 99, 0)), (EPERM, ESRCH));
     assert_eq!(ask(7, 0, 0, 0), 0);
     assert_eq!(map.words()[0], 0);

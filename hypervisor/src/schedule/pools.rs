@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use options::Scheduler as Asked;
 use sched::{CpuId, CpuSet, Policy, PoolInfo, Tuning, FIRST_POOL};
-use vocabulary::{Nanos, Refused};
+use vocabulary::{refuse, Errno, Nanos, Refused};
 
 use super::{poke_all, settings, STATE};
 use crate::{boot, clock, console, domains};
@@ -137,9 +137,13 @@ pub fn add(id: u32, cpu: Option<CpuId>) -> Refused<()> {
     Ok(())
 }
 
-/// Takes a processor out of a pool; `None` for any. ENOENT; EINVAL: there is no such processor; ENODEV: it is not in the
-/// pool; EBUSY: it is the last one, and there are domains; EADDRINUSE: a vCPU is bound to it for a while.
+/// Takes a processor out of a pool; `None` for any. ENOENT; EINVAL: there is no such processor, or it is the one that
+/// the machine started on, which stays in the first pool as with Xen; ENODEV: it is not in the pool; EBUSY: it is the last
+/// one, and there are domains; EADDRINUSE: a vCPU is bound to it for a while.
 pub fn remove(id: u32, cpu: Option<CpuId>) -> Refused<()> {
+    if id == FIRST_POOL && cpu == Some(CpuId(0)) {
+        return refuse(Errno::EINVAL, "processor 0 stays in the first pool");
+    }
     let pokes = STATE.lock().policy.remove_cpu(id, cpu, clock::now());
     poke_all(&pokes?);
     Ok(())

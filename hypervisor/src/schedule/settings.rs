@@ -8,7 +8,7 @@ use crate::clock;
 use crate::domain::Domain;
 use crate::vcpu::Vcpu;
 
-/// Takes a new domain into a pool. ESRCH: there is no such pool, or it has no processors; ENOMEM.
+/// Takes a new domain into a pool. EINVAL: there is no such pool; ENODEV: it has no processors; ENOMEM.
 pub fn join(pool: u32) -> Refused<DomainKey> {
     STATE.lock().policy.domain_join(pool, clock::now())
 }

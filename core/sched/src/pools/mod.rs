@@ -274,13 +274,14 @@ impl Pools {
         Ok(pokes)
     }
 
-    /// Takes a new domain in. EINVAL: no such pool, or one without CPUs; ENOMEM.
+    /// Takes a new domain in. EINVAL: no such pool; ENODEV: it has no CPUs; ENOMEM.
     pub fn domain_join(&mut self, id: PoolId, now: Nanos) -> Refused<DomainKey> {
-        let place = self.place_of(id);
-        let has_cpus = self.pool(id).is_ok_and(|pool| !pool.cpus.is_empty());
-        let (Ok(place), true) = (place, has_cpus) else {
+        let (Ok(place), Ok(pool)) = (self.place_of(id), self.pool(id)) else {
             return refuse(Errno::EINVAL, "the domain has no pool to be in");
         };
+        if pool.cpus.is_empty() {
+            return refuse(Errno::ENODEV, "the domain's pool has no processors");
+        }
         let key = DomainKey(self.domains.lowest_free());
         if !self.domains.reserve(key.0) {
             return no_memory();

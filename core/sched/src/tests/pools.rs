@@ -88,7 +88,8 @@ impl Model {
                 self.domains.insert(domain, (id, None));
                 Ok(())
             }
-            _ => Err(Errno::EINVAL),
+            Some(_) => Err(Errno::ENODEV),
+            None => Err(Errno::EINVAL),
         }
     }
 
