@@ -53,8 +53,10 @@ pub fn forever() {
     let delays = unsafe { &mut *&raw mut DELAYS };
     let pieces = work::pieces(number("work").unwrap_or(50) * 1000);
     let mut random = Random::new(1);
-    let mut next_report = now() + every();
     timer::prepare();
+    // What it took to find that out is forgotten meanwhile.
+    timer::sleep_until(now() + 1000 * MILLISECOND);
+    let mut next_report = now() + every();
     loop {
         let time = now() + SHORTEST + random.next() % RANGE;
         timer::sleep_until(time);

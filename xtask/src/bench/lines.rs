@@ -13,6 +13,8 @@ const BOTTOM: f64 = 40.0;
 const COLUMNS: usize = 2;
 /// Room for the title above them all.
 const TITLE: f64 = 26.0;
+/// About the width of a letter.
+const LETTER: f64 = 6.0;
 /// The upper end of the shares' axis, in percent.
 const MOST: f64 = 70.0;
 
@@ -85,7 +87,8 @@ fn draw_panel(svg: &mut String, panel: &Panel) {
             "<line class=\"promised\" x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\"/>"
         );
     }
-    for (number, series) in panel.series.iter().enumerate() {
+    let mut right = WIDTH - RIGHT;
+    for (number, series) in panel.series.iter().enumerate().rev() {
         let mut path = String::new();
         for (time, share) in &series.points {
             let word = if path.is_empty() { 'M' } else { 'L' };
@@ -94,11 +97,11 @@ fn draw_panel(svg: &mut String, panel: &Panel) {
         let _ = writeln!(
             svg,
             "<path class=\"s{number}\" d=\"{path}\"/>\
-             <text class=\"s{number}\" x=\"{:.1}\" y=\"{}\" text-anchor=\"end\">{}</text>",
-            WIDTH - RIGHT - 4.0,
-            TOP + 4.0 + 13.0 * number as f64,
+             <text class=\"s{number}\" x=\"{right:.1}\" y=\"{}\" text-anchor=\"end\">{}</text>",
+            TOP - 10.0,
             series.name
         );
+        right -= LETTER * series.name.chars().count() as f64 + 10.0;
     }
 }
 
