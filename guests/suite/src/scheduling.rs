@@ -49,6 +49,11 @@ pub const GROUP: Group = Group {
             poll_bad
         ),
         case!(
+            "sched-pin-override",
+            "a vCPU is moved to one processor at a time, until it is given back",
+            pin_override
+        ),
+        case!(
             "sched-shutdown-bad",
             "shutdown with a bad pointer gives EFAULT",
             shutdown_bad
@@ -234,5 +239,19 @@ fn compat() {
             ENOSYS,
             "{operation}"
         );
+    }
+}
+
+fn pin_override() {
+    let move_to = |processor: i32| sched_op(7, at(&processor));
+    assert_eq!(move_to(-1), EINVAL);
+    assert_eq!(move_to(4000), EINVAL);
+    for processor in [0, 1] {
+        assert_eq!(move_to(processor), 0);
+        assert_eq!(move_to(processor), EBUSY);
+        assert_eq!(move_to(processor ^ 1), EBUSY);
+        assert_eq!(move_to(4000), EINVAL);
+        assert_eq!(move_to(-7), 0);
+        assert_eq!(move_to(-1), EINVAL);
     }
 }

@@ -142,13 +142,25 @@ fn shut_down_other(vcpu: &Vcpu, id: DomainId, reason: u8) -> Refused<()> {
     Ok(())
 }
 
-/// `SCHEDOP_pin_override`: keeps the vCPU on one processor for a while; a negative number ends that.
+/// `SCHEDOP_pin_override`: keeps the caller on one processor for a while; a negative number ends that. EINVAL: there is
+/// nothing to end, or the processor is not in use; EBUSY: it is kept already.
 fn pin(vcpu: &Vcpu, processor: i32) -> Refused<()> {
+    let is_kept = vcpu.is_overridden.load(Relaxed);
     let Ok(processor) = u32::try_from(processor) else {
-        return schedule::settings::override_affinity(vcpu, None);
+        if !is_kept {
+            return refused(Errno::EINVAL, "the vCPU is kept nowhere");
+        }
+        schedule::settings::override_affinity(vcpu, None)?;
+        vcpu.is_overridden.store(false, Relaxed);
+        return Ok(());
     };
     if !processors::online().contains(processor as usize) {
         return refused(Errno::EINVAL, "the processor is not in use");
     }
-    schedule::settings::override_affinity(vcpu, Some(CpuSet::only(CpuId(processor))))
+    if is_kept {
+        return refused(Errno::EBUSY, "the vCPU is kept on a processor already");
+    }
+    schedule::settings::override_affinity(vcpu, Some(CpuSet::only(CpuId(processor))))?;
+    vcpu.is_overridden.store(true, Relaxed);
+    Ok(())
 }
