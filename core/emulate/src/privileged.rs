@@ -6,6 +6,10 @@ use crate::operand::{address, base, distance, register_part, value};
 use crate::registers::{CodeSize, RegisterPart, RegisterWrite, Registers, Width};
 use crate::{Undecodable, LONGEST_INSTRUCTION};
 
+/// The usual bytes of RDTSC and RDTSCP, which programs issue all the time (Intel SDM volume 2B).
+const RDTSC: [u8; 2] = [0x0f, 0x31];
+const RDTSCP: [u8; 3] = [0x0f, 0x01, 0xf9];
+
 /// What a guest puts before CPUID to have the hypervisor answer it: `ud2` and the letters `xen`
 /// (`XEN_EMULATE_PREFIX` in the public header `arch-x86/xen.h`).
 const FORCED_EMULATION: [u8; 5] = [0x0f, 0x0b, b'x', b'e', b'n'];
@@ -225,6 +229,21 @@ pub struct PrivilegedInstruction {
     pub length: u8,
 }
 
+/// RDTSC and RDTSCP without any prefix, in the same bytes in every mode.
+fn time_stamp(bytes: &[u8]) -> Option<PrivilegedInstruction> {
+    let (operation, length) = if bytes.starts_with(&RDTSC) {
+        (Privileged::ReadTimestamp, RDTSC.len())
+    } else if bytes.starts_with(&RDTSCP) {
+        (Privileged::ReadTimestampAndProcessor, RDTSCP.len())
+    } else {
+        return None;
+    };
+    Some(PrivilegedInstruction {
+        operation,
+        length: length as u8,
+    })
+}
+
 /// Decodes the privileged instruction at the front of `bytes` (15 of them, or as many as could be read).
 ///
 /// # Errors
@@ -237,6 +256,9 @@ pub fn privileged(
 ) -> Result<PrivilegedInstruction, Undecodable> {
     if let Some(rest) = bytes.strip_prefix(&FORCED_EMULATION) {
         return forced(rest, registers);
+    }
+    if let Some(instruction) = time_stamp(bytes) {
+        return Ok(instruction);
     }
     let bytes = bytes.get(..LONGEST_INSTRUCTION).unwrap_or(bytes);
     let bits = match size {
