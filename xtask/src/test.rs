@@ -64,7 +64,7 @@ fn every_job(context: &Context) -> Vec<Job> {
     jobs.extend(toolstack::jobs(context));
     jobs.push(guarantees::job());
     jobs.extend(hostile::jobs());
-    jobs.extend(clocks::jobs());
+    jobs.extend(clocks::jobs(context));
     jobs.extend(whole_host::jobs());
     jobs.extend(suite::jobs(context));
     jobs.extend(boots::jobs());

@@ -31,20 +31,19 @@ struct Run {
     tail: bool,
 }
 
-/// The runs as dom0, and the file of cases.
-pub fn jobs() -> Vec<Job> {
-    let mut jobs: Vec<Job> = runs().into_iter().map(job).collect();
-    jobs.push(
-        Job::many("clocks/toolstack", true, |context, report| {
-            let dom0 = dom0(context)?;
-            let hypervisor = context.hypervisor(Profile::Release)?;
-            let machine = Machine::with_toolstack(&hypervisor, &dom0, "cases")
-                .processors(2)
-                .memory(2048);
-            run_cases(context, report, "clocks/toolstack", machine, "clocks")
-        })
-        .tail_unless(false),
-    );
+/// The runs as dom0, and the file of cases. Debian's Xen keeps the PM timer to itself.
+pub fn jobs(context: &Context) -> Vec<Job> {
+    let is_possible = |run: &Run| !context.reference || run.words.is_empty();
+    let runs = runs().into_iter().filter(is_possible);
+    let mut jobs: Vec<Job> = runs.map(job).collect();
+    jobs.push(Job::many("clocks/toolstack", true, |context, report| {
+        let dom0 = dom0(context)?;
+        let hypervisor = context.hypervisor(Profile::Release)?;
+        let machine = Machine::with_toolstack(&hypervisor, &dom0, "cases")
+            .processors(2)
+            .memory(2048);
+        run_cases(context, report, "clocks/toolstack", machine, "clocks")
+    }));
     jobs
 }
 

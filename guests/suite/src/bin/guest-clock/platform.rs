@@ -113,6 +113,7 @@ fn chase() {
     let processors = number("processors").unwrap_or(2);
     CHASING.fetch_add(1, SeqCst);
     while IS_OVER.load(SeqCst) == 0 {
+        move_to(-1);
         let result = move_to((random.next() % processors) as i32);
         assert_eq!(result, 0, "cannot move");
         HIGHEST.chase(200, now);
