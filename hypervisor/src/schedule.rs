@@ -65,21 +65,21 @@ impl State {
         Some(member.runstate)
     }
 
-    /// Tells the policy whether the vCPU may run, after something about that changed.
-    fn review(&mut self, vcpu: &Vcpu, now: Nanos) -> Poke {
+    /// Tells the policy whether the vCPU may run, after something about that changed. Answers as [`Pools::wake`].
+    fn review(&mut self, vcpu: &Vcpu, here: CpuId, now: Nanos) -> (Poke, Option<Nanos>) {
         let runs = vcpu.is_running.load(Acquire);
         if vcpu.is_runnable() {
             trace::note_vcpu(trace::event::WAKE, vcpu);
             if !runs {
                 self.change(vcpu, RunState::Runnable, now);
             }
-            self.policy.wake(vcpu.key, now)
+            self.policy.wake(vcpu.key, here, now)
         } else {
             trace::note_vcpu(trace::event::SLEEP, vcpu);
             if !runs {
                 self.change(vcpu, resting(vcpu), now);
             }
-            self.policy.sleep(vcpu.key, now)
+            (self.policy.sleep(vcpu.key, now), None)
         }
     }
 }
@@ -264,18 +264,11 @@ impl State {
 pub fn review(vcpu: &Vcpu) {
     let now = clock::now();
     let here = CpuId(PerCpu::current().index() as u32);
-    let mut state = STATE.lock();
-    let cpu = state.review(vcpu, now);
-    // Where it is this processor that must look, it may be that it only needs a timer.
-    let until = match cpu {
-        Some(cpu) if cpu == here => state.policy.glance(cpu, now),
-        _ => None,
-    };
-    drop(state);
-    match until {
-        Some(_) => crate::timers::set_slice(until),
-        None => poke(cpu),
+    let (cpu, until) = STATE.lock().review(vcpu, here, now);
+    if until.is_some() {
+        crate::timers::set_slice(until);
     }
+    poke(cpu);
 }
 
 /// An event became pending for the vCPU (which the caller has made visible by a sequentially consistent

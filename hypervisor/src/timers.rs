@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 
-use guest_time::{Expired, TimerHandle, TimerQueue};
+use guest_time::{ClockLine, Expired, TimerHandle, TimerQueue};
 use hw::percpu::{CpuLocal, PerCpu, MAX_CPUS};
 use hw::sync::SpinLock;
 use hw::{apic, cpu, cpu_local};
@@ -125,16 +125,18 @@ impl Timer {
     }
 }
 
-fn program(times: &Times, deadline: Nanos) {
+/// Sets the APIC's timer, for which `tsc` was read just now.
+#[inline]
+fn program(times: &Times, deadline: Nanos, line: &ClockLine, tsc: u64) {
     times.programmed.set(Some(deadline));
-    apic::set_timer(clock::line().tsc_after(cpu::time_stamp(), deadline));
+    apic::set_timer(line.tsc_after(tsc, deadline));
 }
 
 /// Sets the APIC's timer to `deadline` unless it is due before.
 fn bring_forward(times: &Times, deadline: Nanos) {
     let programmed = times.programmed.get();
     if programmed.is_none_or(|programmed| deadline < programmed) {
-        program(times, deadline);
+        program(times, deadline, &clock::line(), cpu::time_stamp());
     }
 }
 
@@ -161,7 +163,8 @@ pub fn expire() {
     let Some(queue) = queue(PerCpu::current().index()) else {
         return;
     };
-    let now = clock::now();
+    let (line, tsc) = (clock::line(), cpu::time_stamp());
+    let now = line.at(tsc);
     // What becomes due meanwhile interrupts again.
     let first = loop {
         let mut queue = queue.lock();
@@ -177,7 +180,7 @@ pub fn expire() {
             times.slice.set(None);
             work::raise_here(work::RESCHEDULE);
         }
-        set_for(times, first);
+        set_for(times, first, &line, tsc);
     });
 }
 
@@ -188,7 +191,7 @@ pub fn set_exactly() {
         return;
     };
     let first = queue.lock().next_deadline();
-    TIMES.with(|times| set_for(times, first));
+    TIMES.with(|times| set_for(times, first, &clock::line(), cpu::time_stamp()));
 }
 
 /// The earlier of two deadlines, where there is one.
@@ -201,12 +204,13 @@ fn earlier(one: Option<Nanos>, other: Option<Nanos>) -> Option<Nanos> {
 }
 
 /// Sets the APIC's timer to the `first` deadline of this processor's queue, the end of the slice, or when the clock must
-/// be looked after.
-fn set_for(times: &Times, first: Option<Nanos>) {
+/// be looked after. `tsc` was read just now.
+#[inline]
+fn set_for(times: &Times, first: Option<Nanos>, line: &ClockLine, tsc: u64) {
     let next = earlier(earlier(first, times.slice.get()), clock::urgent_look());
     let programmed = times.programmed.get();
     match next {
-        Some(next) if programmed != Some(next) => program(times, next),
+        Some(next) if programmed != Some(next) => program(times, next, line, tsc),
         None if programmed.is_some() => {
             times.programmed.set(None);
             apic::stop_timer();

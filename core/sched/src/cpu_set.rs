@@ -76,6 +76,11 @@ impl CpuSet {
         self.words.iter().all(|word| *word == 0)
     }
 
+    /// The CPU of a set of one.
+    pub fn single(&self) -> Option<CpuId> {
+        self.is_single().then(|| self.lowest()).flatten()
+    }
+
     /// Whether there is one CPU in the set.
     pub fn is_single(&self) -> bool {
         // Not by counting bits, for which the oldest x86-64 processors have no instruction.

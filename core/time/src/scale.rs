@@ -63,16 +63,21 @@ impl TscScale {
     /// The fewest ticks after which [`ticks_to_nanos`](Self::ticks_to_nanos) is `nanos` or more, saturating:
     /// a deadline programmed so is never early by the guest's own clock.
     pub fn nanos_to_ticks(self, nanos: u64) -> u64 {
-        // Both rounded up. Not by `div_ceil`, which takes a second division, and in 64 bits below four seconds: this
-        // stands before every timer.
+        // Each division rounds up. Not by `div_ceil`, which takes a second division: this stands before every timer.
         let multiplier = u64::from(self.multiplier.max(1));
-        let shifted = match u32::try_from(nanos) {
-            Ok(_) => u128::from(((nanos << 32) + (multiplier - 1)) / multiplier),
-            Err(_) => {
-                ((u128::from(nanos) << 32) + u128::from(multiplier - 1)) / u128::from(multiplier)
-            }
-        };
         let distance = u32::from(self.shift.unsigned_abs());
+        let fits = nanos <= u64::from(u32::MAX) && multiplier >= 1 << 31 && distance <= 30;
+        if fits {
+            // Below four seconds, 64 bits are enough: the quotient has 34 at most.
+            let shifted = ((nanos << 32) + (multiplier - 1)) / multiplier;
+            return if self.shift < 0 {
+                shifted << distance
+            } else {
+                (shifted + ((1 << distance) - 1)) >> distance
+            };
+        }
+        let multiplier = u128::from(multiplier);
+        let shifted = ((u128::from(nanos) << 32) + (multiplier - 1)) / multiplier;
         let ticks = if self.shift < 0 {
             shifted << distance
         } else {

@@ -47,7 +47,7 @@ impl FairScheduler {
     /// that CPU if it must look.
     pub(crate) fn hand_over(&mut self, from: CpuId, now: Nanos) -> Poke {
         // Most machines that wait for this are small: with one CPU there is nobody to give to.
-        if !self.queued.contains(from) || self.online.is_single() {
+        if !self.queued.contains(from) || self.sole.is_some() {
             return None;
         }
         let cpu = self.cpus.get(from.0)?;

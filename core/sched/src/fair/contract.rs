@@ -29,6 +29,7 @@ impl Scheduler for FairScheduler {
         }
         self.cpus.put(cpu.0, new);
         self.online.insert(cpu);
+        self.sole = self.online.single();
         self.idle.insert(cpu);
         Ok(self.resettle(now))
     }
@@ -38,6 +39,7 @@ impl Scheduler for FairScheduler {
         self.count(cpu, now);
         self.stop(cpu, now);
         self.online.remove(cpu);
+        self.sole = self.online.single();
         self.idle.remove(cpu);
         let mut pokes = CpuSet::EMPTY;
         pokes.extend(self.hand_duties_on(cpu, now));

@@ -36,6 +36,8 @@ pub struct FairScheduler {
     pub(crate) domains: Slots<Domain>,
     pub(crate) cpus: Slots<Cpu>,
     online: CpuSet,
+    /// The online CPU, where there is just one.
+    sole: Option<CpuId>,
     /// Online CPUs that run nothing and have nothing queued.
     idle: CpuSet,
     /// CPUs whose queue is not empty.
@@ -64,6 +66,7 @@ impl FairScheduler {
             domains: Slots::new(),
             cpus: Slots::new(),
             online: CpuSet::EMPTY,
+            sole: None,
             idle: CpuSet::EMPTY,
             queued: CpuSet::EMPTY,
             count: 0,

@@ -34,13 +34,16 @@ impl FairScheduler {
     /// The best CPU: the last one if idle, another idle one, the last one if not much more loaded than the
     /// least loaded. Soft affinity is honoured while that leaves a choice.
     fn choose(&self, vcpu: &Vcpu) -> Option<CpuId> {
+        if self.sole.is_some() {
+            return self.sole;
+        }
         let home = vcpu.home;
         if self.idle.contains(home) && vcpu.soft.contains(home) && self.may_run(vcpu, home) {
             return Some(home);
         }
         let allowed = self.allowed(vcpu);
-        if allowed.is_single() {
-            return allowed.lowest();
+        if let Some(only) = allowed.single() {
+            return Some(only);
         }
         let preferred = allowed.and(&vcpu.soft);
         for set in [preferred, allowed] {
@@ -83,7 +86,7 @@ impl FairScheduler {
             vcpu.arrived = now;
             lead.clamp(-LONGEST_LAG, longest)
         };
-        let movable = !vcpu.hard.is_single() || !vcpu.hard.contains(target);
+        let movable = vcpu.hard.single() != Some(target);
         vcpu.movable = movable;
         vcpu.reached = clock.plus(lead);
         let reached = vcpu.reached;

@@ -79,9 +79,19 @@ impl Pools {
         Ok(poke)
     }
 
-    /// [`Scheduler::wake`].
-    pub fn wake(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke {
-        self.scheduler_of(vcpu)?.wake(vcpu, now)
+    /// [`Scheduler::wake`] on a CPU which, where it is told to look itself, has a [`Scheduler::glance`] first: then the
+    /// second is when it must call `schedule` at the latest, and nobody is to be poked.
+    pub fn wake(&mut self, vcpu: VcpuKey, here: CpuId, now: Nanos) -> (Poke, Option<Nanos>) {
+        let Some(scheduler) = self.scheduler_of(vcpu) else {
+            return (None, None);
+        };
+        let poke = scheduler.wake(vcpu, now);
+        if poke == Some(here) {
+            if let Some(until) = scheduler.glance(here, now) {
+                return (None, Some(until));
+            }
+        }
+        (poke, None)
     }
 
     /// [`Scheduler::sleep`].
@@ -105,20 +115,11 @@ impl Pools {
         self.scheduler_of(vcpu)?.context_saved(vcpu, now)
     }
 
-    fn scheduler_at(&mut self, cpu: CpuId) -> Option<&mut dyn Scheduler> {
-        let place = (*self.places.get(cpu.0 as usize)?)?;
-        Some(self.at_mut(place)?.scheduler.get_mut())
-    }
-
-    /// [`Scheduler::glance`].
-    pub fn glance(&mut self, cpu: CpuId, now: Nanos) -> Option<Nanos> {
-        self.scheduler_at(cpu)?.glance(cpu, now)
-    }
-
     /// Chooses what a CPU runs from now on; nothing where it is in no pool.
     pub fn schedule(&mut self, cpu: CpuId, now: Nanos) -> Decision {
-        match self.scheduler_at(cpu) {
-            Some(scheduler) => scheduler.schedule(cpu, now),
+        let place = self.places.get(cpu.0 as usize).copied().flatten();
+        match place.and_then(|place| self.at_mut(place)) {
+            Some(pool) => pool.scheduler.get_mut().schedule(cpu, now),
             None => Decision::IDLE,
         }
     }

@@ -9,6 +9,8 @@ use super::*;
 const CPUS: u32 = 6;
 const POLICIES: [Policy; 4] = [Policy::Credit2, Policy::Credit, Policy::Rtds, Policy::Null];
 const NOW: Nanos = Nanos(1_000);
+/// A CPU in no pool: wake-ups come from there.
+const ELSEWHERE: CpuId = CpuId(MAX_CPUS);
 
 /// What `sysctl.h` says of pools, in the plainest words.
 #[derive(Default)]
@@ -241,7 +243,7 @@ impl Both {
         let vcpu = self.pools.insert(&parameters, NOW).unwrap();
         // It runs here and there, for a moment.
         for cpu in 0..CPUS {
-            let poke = self.pools.wake(vcpu, NOW);
+            let poke = self.pools.wake(vcpu, ELSEWHERE, NOW).0;
             assert!(poke.is_none_or(|cpu| self.pools.pool_of_cpu(cpu) == Some(id)));
             let decision = self.pools.schedule(CpuId(cpu), NOW);
             if let Some(key) = decision.run {
@@ -325,7 +327,7 @@ fn a_domain_moves_between_any_two_policies_once_it_stands_still() {
     for first in POLICIES {
         for second in POLICIES {
             let (mut pools, domain, vcpu) = two_pools(first, second);
-            assert_eq!(pools.wake(vcpu, NOW), Some(CpuId(0)));
+            assert_eq!(pools.wake(vcpu, ELSEWHERE, NOW).0, Some(CpuId(0)));
             assert_eq!(pools.schedule(CpuId(1), NOW).run, None);
             assert_eq!(pools.schedule(CpuId(0), NOW).run, Some(vcpu));
             assert_eq!(errno(pools.move_domain(domain, 1, NOW)), Errno::EBUSY);
@@ -334,7 +336,7 @@ fn a_domain_moves_between_any_two_policies_once_it_stands_still() {
             assert_eq!(errno(pools.move_domain(domain, 1, NOW)), Errno::EBUSY);
             pools.context_saved(vcpu, NOW);
             pools.move_domain(domain, 1, NOW).unwrap();
-            assert_eq!(pools.wake(vcpu, NOW), Some(CpuId(1)));
+            assert_eq!(pools.wake(vcpu, ELSEWHERE, NOW).0, Some(CpuId(1)));
             assert_eq!(pools.schedule(CpuId(0), NOW).run, None);
             assert_eq!(pools.schedule(CpuId(1), NOW).run, Some(vcpu));
         }
@@ -347,7 +349,7 @@ fn a_cpu_that_leaves_gives_up_what_it_runs() {
         let (mut pools, _, vcpu) = two_pools(policy, Policy::Credit2);
         pools.remove_cpu(1, Some(CpuId(1)), NOW).unwrap();
         pools.add_cpu(0, None, NOW).unwrap();
-        pools.wake(vcpu, NOW);
+        let _ = pools.wake(vcpu, ELSEWHERE, NOW);
         assert_eq!(pools.schedule(CpuId(0), NOW).run, Some(vcpu));
         let pokes = pools.remove_cpu(0, Some(CpuId(0)), NOW).unwrap();
         assert!(pokes.contains(CpuId(0)));
