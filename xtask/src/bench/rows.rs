@@ -78,7 +78,7 @@ pub const ROWS: &[Row] = &[
         "two guests: page copied",
         false,
     ),
-    row("schedule-1", "yield, nobody else runnable", false),
+    row("schedule-1", "yield, nobody else waits", false),
     row("switch-of-2", "switch, 2 vCPUs runnable", false),
     row("switch-of-10", "switch, 10 runnable", false),
     row("switch-of-100", "switch, 100 runnable", false),
