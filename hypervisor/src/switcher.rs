@@ -15,9 +15,7 @@ use hw::{cpu, cpu_local, descriptors, paging, switch as hardware, tlb};
 
 use crate::schedule::{choose, Choice};
 use crate::vcpu::{Vcpu, NOWHERE};
-use crate::{
-    console, current, idle_time, machine, power, teardown, timers, trace, traps, vcpu_time, work,
-};
+use crate::{current, idle_time, machine, power, timers, trace, traps, vcpu_time, work};
 
 /// What a processor has loaded.
 struct Here {
@@ -169,15 +167,7 @@ fn idle(loaded: &mut Option<Arc<Vcpu>>, registers: &mut Registers, processor: us
             if bits & work::TIMER != 0 {
                 timers::expire();
             }
-            if bits & work::BURY != 0 {
-                teardown::bury();
-            }
-            if bits & work::CONSOLE != 0 {
-                console::announce();
-            }
-            if bits & work::TRACE != 0 {
-                trace::announce();
-            }
+            work::announce(bits);
             if bits & work::RESCHEDULE != 0 {
                 return;
             }

@@ -125,19 +125,42 @@ impl Timer {
     }
 }
 
-/// Sets the APIC's timer, for which `tsc` was read just now.
+/// A look at the clock.
+struct Look {
+    line: ClockLine,
+    tsc: u64,
+    now: Nanos,
+}
+
+impl Look {
+    #[inline]
+    fn take() -> Self {
+        let (line, tsc) = (clock::line(), cpu::time_stamp());
+        let now = line.at(tsc);
+        Self { line, tsc, now }
+    }
+}
+
+/// Sets the APIC's timer, after a look at the clock.
 #[inline]
-fn program(times: &Times, deadline: Nanos, line: &ClockLine, tsc: u64) {
+fn program(times: &Times, deadline: Nanos, look: &Look) {
     times.programmed.set(Some(deadline));
-    apic::set_timer(line.tsc_after(tsc, deadline));
+    apic::set_timer(look.line.tsc_after(look.tsc, look.now, deadline));
 }
 
 /// Sets the APIC's timer to `deadline` unless it is due before.
+#[inline]
 fn bring_forward(times: &Times, deadline: Nanos) {
     let programmed = times.programmed.get();
     if programmed.is_none_or(|programmed| deadline < programmed) {
-        program(times, deadline, &clock::line(), cpu::time_stamp());
+        program_now(times, deadline);
     }
+}
+
+/// Apart, so that who most often need not come here keeps no registers for it.
+#[inline(never)]
+fn program_now(times: &Times, deadline: Nanos) {
+    program(times, deadline, &Look::take());
 }
 
 /// When this processor must choose anew what it runs at the latest; `None` for never.
@@ -163,8 +186,8 @@ pub fn expire() {
     let Some(queue) = queue(PerCpu::current().index()) else {
         return;
     };
-    let (line, tsc) = (clock::line(), cpu::time_stamp());
-    let now = line.at(tsc);
+    let look = Look::take();
+    let now = look.now;
     // What becomes due meanwhile interrupts again.
     let first = loop {
         let mut queue = queue.lock();
@@ -180,7 +203,7 @@ pub fn expire() {
             times.slice.set(None);
             work::raise_here(work::RESCHEDULE);
         }
-        set_for(times, first, &line, tsc);
+        set_for(times, first, &look);
     });
 }
 
@@ -191,7 +214,7 @@ pub fn set_exactly() {
         return;
     };
     let first = queue.lock().next_deadline();
-    TIMES.with(|times| set_for(times, first, &clock::line(), cpu::time_stamp()));
+    TIMES.with(|times| set_for(times, first, &Look::take()));
 }
 
 /// The earlier of two deadlines, where there is one.
@@ -204,13 +227,13 @@ fn earlier(one: Option<Nanos>, other: Option<Nanos>) -> Option<Nanos> {
 }
 
 /// Sets the APIC's timer to the `first` deadline of this processor's queue, the end of the slice, or when the clock must
-/// be looked after. `tsc` was read just now.
+/// be looked after. That was looked at just now.
 #[inline]
-fn set_for(times: &Times, first: Option<Nanos>, line: &ClockLine, tsc: u64) {
+fn set_for(times: &Times, first: Option<Nanos>, look: &Look) {
     let next = earlier(earlier(first, times.slice.get()), clock::urgent_look());
     let programmed = times.programmed.get();
     match next {
-        Some(next) if programmed != Some(next) => program(times, next, line, tsc),
+        Some(next) if programmed != Some(next) => program(times, next, look),
         None if programmed.is_some() => {
             times.programmed.set(None);
             apic::stop_timer();

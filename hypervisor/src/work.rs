@@ -66,17 +66,8 @@ pub extern "C" fn work(registers: &mut Registers) {
     if bits & TIMER != 0 {
         timers::expire();
     }
-    if bits & BURY != 0 {
-        teardown::bury();
-    }
-    if bits & CONSOLE != 0 {
-        console::announce();
-    }
-    if bits & TRACE != 0 {
-        trace::announce();
-    }
-    if bits & LOW_MEMORY != 0 {
-        events::send_global_virq(VIRQ_ENOMEM);
+    if bits & (BURY | CONSOLE | TRACE | LOW_MEMORY) != 0 {
+        announce(bits);
     }
     // What expired may have woken somebody, and that is best answered in the same round.
     let woken = PerCpu::current().work.fetch_and(!RESCHEDULE, AcqRel);
@@ -88,5 +79,22 @@ pub extern "C" fn work(registers: &mut Registers) {
     }
     if bits & NMI != 0 {
         current::with(|vcpu| nmi::deliver(vcpu, registers));
+    }
+}
+
+/// Does what is owed to others than the vCPU that runs here.
+#[cold]
+pub fn announce(bits: u32) {
+    if bits & BURY != 0 {
+        teardown::bury();
+    }
+    if bits & CONSOLE != 0 {
+        console::announce();
+    }
+    if bits & TRACE != 0 {
+        trace::announce();
+    }
+    if bits & LOW_MEMORY != 0 {
+        events::send_global_virq(VIRQ_ENOMEM);
     }
 }

@@ -28,9 +28,9 @@ impl ClockLine {
     }
 
     /// A TSC value, from `tsc` on, at which [`at`](Self::at) is `deadline` or later: the first, or one a nanosecond or two
-    /// behind it, since it is reckoned from `tsc`, which is cheaper. Saturating.
-    pub fn tsc_after(&self, tsc: u64, deadline: Nanos) -> u64 {
-        let ahead = deadline.0.saturating_sub(self.at(tsc).0);
+    /// behind it, since it is reckoned from `tsc`, which is cheaper. Saturating. `now` is what the line reads at `tsc`.
+    pub fn tsc_after(&self, tsc: u64, now: Nanos, deadline: Nanos) -> u64 {
+        let ahead = deadline.0.saturating_sub(now.0);
         tsc.saturating_add(self.scale.nanos_to_ticks(ahead))
     }
 

@@ -52,7 +52,7 @@ proptest! {
             prop_assert!(now >= before);
             before = now;
             let deadline = Nanos(now.0 + delta % 1_000_000);
-            let at = line.tsc_after(tsc, deadline);
+            let at = line.tsc_after(tsc, now, deadline);
             prop_assert!(at >= tsc && line.at(at) >= deadline);
             let late = line.at(at).0 - deadline.0;
             prop_assert!(late <= 2 + line.scale.ticks_to_nanos(4), "{late} ns late");
