@@ -19,6 +19,7 @@ use options::{ClockSource, Options, TscTrust};
 use vocabulary::{Nanos, Refused};
 use xen_abi::xen::SharedInfo;
 
+use crate::console::print;
 use crate::domain::Domain;
 use crate::{domains, levels, processors, work};
 
@@ -65,6 +66,8 @@ struct Keeper {
     clock: DisciplinedClock,
     /// Comparisons in a row that disagreed.
     disagreed: u32,
+    /// By how many nanoseconds system time was behind at the last look.
+    behind: i64,
 }
 
 impl Keeper {
@@ -261,6 +264,7 @@ fn start(counter: Counter, first: Sample, hz: u64) -> Refused<()> {
         platform,
         clock,
         disagreed: 0,
+        behind: 0,
     });
     set_line(&line);
     Ok(())
@@ -356,6 +360,9 @@ fn compare(now: Nanos) {
     }
     let outcome = keeper.clock.synchronise(look.tsc, platform);
     keeper.plan(now);
+    if let Ok(Synchronised::Kept(error) | Synchronised::Changed(error)) = outcome {
+        keeper.behind = error;
+    }
     let is_changed = matches!(outcome, Ok(Synchronised::Changed(_)));
     if is_changed || was_stable != is_tsc_stable() {
         set_line(keeper.clock.line());
@@ -363,6 +370,20 @@ fn compare(now: Nanos) {
             work::raise_on(processor, work::TIME);
         }
     }
+}
+
+/// Prints what the clock is and how good, for a debug key.
+pub fn show() {
+    let slot = KEEPER.lock();
+    let Some(keeper) = slot.as_ref() else { return };
+    print(format_args!(
+        "(XEN) clock: time stamps at {} Hz{}, line {} kept by {}, {} ns behind at the last look\n",
+        keeper.clock.line().scale.hz(),
+        if is_tsc_stable() { "" } else { " (not stable)" },
+        generation() / 2,
+        keeper.counter.kind().name(),
+        keeper.behind
+    ));
 }
 
 /// Sets the wall clock: it was `seconds` and `nanoseconds` after 1970 at `system` time. Every domain is told.

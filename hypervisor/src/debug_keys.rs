@@ -4,7 +4,10 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use crate::calls::grants;
 use crate::console::print;
-use crate::{crash, domains, irq, machine, placement, power, processors, refusals, schedule};
+use crate::{
+    clock, crash, domains, irq, machine, placement, power, processors, refusals, schedule,
+    time_stamps,
+};
 
 /// A key, what it does, and how.
 type Key = (u8, &'static str, fn());
@@ -27,6 +30,11 @@ const KEYS: &[Key] = &[
     (b'g', "show grants in use", show_grants),
     (b'i', "show interrupts", irq::show),
     (b'e', "show why guests were refused lately", refusals::show),
+    (
+        b's',
+        "show the clock, and how domains read time stamps",
+        show_time,
+    ),
     (b'0', "show dom0's registers", show_dom0),
     (b'R', "reboot the machine", reboot),
 ];
@@ -112,6 +120,11 @@ fn show_counters() {
             }
         }
     });
+}
+
+fn show_time() {
+    clock::show();
+    domains::for_each(|domain| time_stamps::show(domain));
 }
 
 fn show_grants() {

@@ -11,6 +11,7 @@ use vocabulary::{refuse, Errno, Nanos, Refused};
 use xen_abi::domctl::TscInfo;
 use zerocopy::FromZeros;
 
+use crate::console::print;
 use crate::domain::Domain;
 use crate::vcpu::Vcpu;
 use crate::{clock, cpuid, levels};
@@ -197,4 +198,18 @@ pub fn read(vcpu: &Vcpu) -> Option<u64> {
     }
     let forbidden = vcpu.context.cr4.load(Relaxed) & hw::cpu::control::CR4_TSD != 0;
     own.filter(|_| !forbidden)
+}
+
+/// Prints how a domain reads the counter, for a debug key.
+pub fn show(domain: &Domain) {
+    let info = domain.settings.time_stamps.info();
+    let how = if domain.settings.time_stamps.is_emulated() {
+        "emulated"
+    } else {
+        "native"
+    };
+    print(format_args!(
+        "(XEN) domain {}: time stamps {how}, mode {}, {} kHz, incarnation {}\n",
+        domain.id, info.tsc_mode, info.gtsc_khz, info.incarnation
+    ));
 }
