@@ -41,7 +41,6 @@ const ROWS: &[Row] = &[
     Row("wakes", "wake-ups beside three that burn", "", 1.0),
     Row("wake_median", "median delay, µs", "", MICROSECONDS),
     Row("wake_p99", "of 99 in 100, µs", "≤ 1000", MICROSECONDS),
-    Row("wake_longest", "longest, µs", "", MICROSECONDS),
     Row("game_ticks", "one of four dodges ticks, %", "≤ 25", PERCENT),
     Row(
         "game_slices",
