@@ -32,6 +32,7 @@ const DIVISOR_LATCH: u8 = 1 << 7;
 const MODEM_READY: u8 = 0x0b;
 const STATUS_RECEIVED: u8 = 1 << 0;
 const STATUS_TRANSMIT_EMPTY: u8 = 1 << 5;
+const STATUS_TRANSMIT_IDLE: u8 = 1 << 6;
 
 /// Parity of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -155,6 +156,16 @@ impl Registers {
         false
     }
 
+    /// Waits until the port has sent what it was given; gives up on one that never does.
+    fn wait_until_sent(self) {
+        for _ in 0..PATIENCE {
+            if self.read(LINE_STATUS) & STATUS_TRANSMIT_IDLE != 0 {
+                break;
+            }
+            core::hint::spin_loop();
+        }
+    }
+
     /// Sets the line and the FIFO; returns how many bytes the FIFO takes (1 without one).
     pub(crate) fn configure(self, settings: &LineSettings) -> usize {
         let control = settings.line_control();
@@ -256,11 +267,12 @@ impl SerialPort {
         self.feed();
     }
 
-    /// Sends all that waits, polling.
+    /// Sends all that waits, polling, until the last bit is out: a reset would take what is still in the port.
     pub fn drain(&mut self) {
         while let Some(byte) = self.dequeue() {
             self.registers.send_polled(byte);
         }
+        self.registers.wait_until_sent();
     }
 
     /// Fills the transmitter if it is empty, and asks for an interrupt while more waits.

@@ -137,12 +137,20 @@ pub fn print(message: fmt::Arguments<'_>) {
     }
 }
 
-/// Sends what waits, before the machine stops.
+/// How often [`drain`] looks whether the port is free: a line takes 50 ms at 115200 baud.
+const DRAIN_PATIENCE: u32 = 10_000_000;
+
+/// Sends what waits, before the machine stops. Another processor may be using the port, for a line at most; one that
+/// broke down while it did never gives it back.
 pub fn drain() {
-    if let Some(mut port) = PORT.try_lock() {
-        if let Some(port) = port.as_mut() {
-            port.set_sync(true);
+    for _ in 0..DRAIN_PATIENCE {
+        if let Some(mut port) = PORT.try_lock() {
+            if let Some(port) = port.as_mut() {
+                port.set_sync(true);
+            }
+            break;
         }
+        hw::cpu::relax();
     }
 }
 
