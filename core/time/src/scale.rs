@@ -62,6 +62,7 @@ impl TscScale {
 
     /// The fewest ticks after which [`ticks_to_nanos`](Self::ticks_to_nanos) is `nanos` or more, saturating:
     /// a deadline programmed so is never early by the guest's own clock.
+    #[allow(clippy::manual_div_ceil)]
     pub fn nanos_to_ticks(self, nanos: u64) -> u64 {
         // Each division rounds up. Not by `div_ceil`, which takes a second division: this stands before every timer.
         let multiplier = u64::from(self.multiplier.max(1));
