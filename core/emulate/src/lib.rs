@@ -1,7 +1,7 @@
 //! Instructions that a guest may trap on, decoded into plans: what is to be done, without doing it.
 //!
 //! Two families: writes to a page table of the guest's own ([`page_table_write`]), and the privileged instructions of a
-//! guest kernel ([`privileged`]). Nothing here touches guest memory or a register: the caller fetches the bytes, hands in
+//! guest kernel ([`privileged()`]). Nothing here touches guest memory or a register: the caller fetches the bytes, hands in
 //! the registers through [`Registers`], carries out the plan and moves the instruction pointer by its length.
 //! The bytes are whatever the guest left there and may be anything at all.
 #![cfg_attr(not(test), no_std)]
