@@ -9,7 +9,7 @@ use xen_abi::hypfs::{
 };
 use zerocopy::IntoBytes;
 
-use crate::{Node, Source, Value};
+use crate::{Node, Value};
 
 /// What reading an entry answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,20 +23,20 @@ pub struct Answer {
 /// Bytes of a name in a listing are a multiple of this, the zero at its end counted.
 const NAME_STEP: usize = 4;
 
-/// Describes an entry whose leaves have the values that `source` tells. A directory holds, for each of its entries,
+/// Describes an entry, asking `value` what its leaves hold. A directory holds, for each of its entries,
 /// what it is, the distance to the next (0 for the last), and its name.
-pub fn describe<L: Copy>(node: &Node<L>, source: &impl Source<L>) -> Answer {
+pub fn describe<L: Copy>(node: &Node<L>, value: &impl Fn(L) -> Value) -> Answer {
     let mut listing = Listing::default();
     match node {
-        Node::Leaf(leaf, most) => return of_value(&source.value(*leaf), *most),
+        Node::Leaf(leaf, most) => return of_value(&value(*leaf), *most),
         Node::Directory(entries) => {
             for (name, child) in *entries {
-                listing.add(name, &describe(child, source).entry);
+                listing.add(name, &describe(child, value).entry);
             }
         }
-        Node::Numbered(place, each) => {
-            let child = describe(each, source).entry;
-            for number in source.numbers(*place) {
+        Node::Numbered(numbers, each) => {
+            let child = describe(each, value).entry;
+            for number in numbers() {
                 listing.add(&number.to_string(), &child);
             }
         }

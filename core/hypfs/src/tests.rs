@@ -18,7 +18,6 @@ enum Leaf {
     Extra,
     Level,
     Flag,
-    Pools,
 }
 
 static TREE: Node<Leaf> = Node::Directory(&[
@@ -43,27 +42,18 @@ static TREE: Node<Leaf> = Node::Directory(&[
     (
         "pools",
         Node::Numbered(
-            Leaf::Pools,
+            || vec![0, 7, 120],
             &Node::Directory(&[("flag", Node::Leaf(Leaf::Flag, 1))]),
         ),
     ),
 ]);
 
-struct Values;
-
-impl Source<Leaf> for Values {
-    fn value(&self, leaf: Leaf) -> Value {
-        match leaf {
-            Leaf::Major => Value::Number(4),
-            Leaf::Extra => Value::Text(".7".into()),
-            Leaf::Level => Value::Text("none/warning".into()),
-            Leaf::Flag | Leaf::Pools => Value::Flag(true),
-        }
-    }
-
-    fn numbers(&self, place: Leaf) -> Vec<u32> {
-        assert_eq!(place, Leaf::Pools);
-        vec![0, 7, 120]
+fn value(leaf: Leaf) -> Value {
+    match leaf {
+        Leaf::Major => Value::Number(4),
+        Leaf::Extra => Value::Text(".7".into()),
+        Leaf::Level => Value::Text("none/warning".into()),
+        Leaf::Flag => Value::Flag(true),
     }
 }
 
@@ -90,7 +80,7 @@ fn parse(list: &[u8]) -> Vec<(String, u8, u32, u32)> {
 }
 
 fn read(path: &str) -> Answer {
-    describe(find(&TREE, path, &Values).unwrap(), &Values)
+    describe(find(&TREE, path).unwrap(), &value)
 }
 
 #[test]
@@ -148,11 +138,8 @@ fn what_is_not_there_is_not_found() {
         "/pools/x",
         "/pools/4294967296",
     ] {
-        assert_eq!(
-            find(&TREE, path, &Values).unwrap_err().errno,
-            Errno::ENOENT,
-            "{path}"
-        );
+        let refusal = find(&TREE, path).unwrap_err();
+        assert_eq!(refusal.errno, Errno::ENOENT, "{path}");
     }
 }
 
@@ -172,7 +159,7 @@ proptest! {
     fn any_bytes_are_a_path_or_not(bytes in prop::collection::vec(prop_oneof![Just(b'/'), Just(0u8), Just(b'p'), any::<u8>()], 0..40)) {
         if let Ok(path) = path_of(&bytes) {
             prop_assert!(path.starts_with('/') && path.len() + 1 == bytes.len());
-            let _ = find(&TREE, path, &Values).map(|node| describe(node, &Values));
+            let _ = find(&TREE, path).map(|node| describe(node, &value));
         }
     }
 }

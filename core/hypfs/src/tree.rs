@@ -1,6 +1,6 @@
 //! The tree of names.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use vocabulary::{refuse, Errno, Refused};
@@ -10,8 +10,8 @@ use vocabulary::{refuse, Errno, Refused};
 pub enum Node<L: 'static> {
     /// Names, and what they stand for.
     Directory(&'static [(&'static str, Node<L>)]),
-    /// The same below each of the numbers in use, which whoever supplies the values tells.
-    Numbered(L, &'static Node<L>),
+    /// The same below each of the numbers in use, which the function tells, rising.
+    Numbered(fn() -> Vec<u32>, &'static Node<L>),
     /// A value, and how many bytes may be written to it: 0 where it can only be read.
     Leaf(L, u32),
 }
@@ -27,21 +27,8 @@ pub enum Value {
     Flag(bool),
 }
 
-/// What is in the leaves, and which numbers there are.
-pub trait Source<L> {
-    /// The value of a leaf.
-    fn value(&self, leaf: L) -> Value;
-
-    /// The numbers in use at a numbered place, rising.
-    fn numbers(&self, place: L) -> Vec<u32>;
-}
-
 /// The node at a path that begins with a slash and may end with one. ENOENT where there is none.
-pub fn find<'n, L: Copy>(
-    root: &'n Node<L>,
-    path: &str,
-    source: &impl Source<L>,
-) -> Refused<&'n Node<L>> {
+pub fn find<'n, L>(root: &'n Node<L>, path: &str) -> Refused<&'n Node<L>> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let path = path.strip_suffix('/').unwrap_or(path);
     let mut node = root;
@@ -51,9 +38,7 @@ pub fn find<'n, L: Copy>(
                 .iter()
                 .find(|(other, _)| *other == name)
                 .map(|(_, next)| next),
-            Node::Numbered(place, each) => {
-                is_one_of(name, &source.numbers(*place)).then_some(*each)
-            }
+            Node::Numbered(numbers, each) => is_one_of(name, &numbers()).then_some(*each),
             Node::Leaf(..) => None,
         };
         match next {
@@ -66,6 +51,5 @@ pub fn find<'n, L: Copy>(
 
 /// Whether a name is that of one of these numbers: decimal, nothing before it.
 fn is_one_of(name: &str, numbers: &[u32]) -> bool {
-    let plain = name == "0" || name.starts_with(|first: char| ('1'..='9').contains(&first));
-    plain && name.parse().is_ok_and(|number| numbers.contains(&number))
+    numbers.iter().any(|number| number.to_string() == name)
 }

@@ -1,10 +1,9 @@
 //! `hypfs_op`: what the hypervisor is, and what of it can be changed while it runs.
 
 use alloc::string::ToString;
-use alloc::vec::Vec;
 
 use ::calls::HypfsOp;
-use hypfs::{Node, Source, Value};
+use hypfs::{Node, Value};
 use memory::Stop;
 use options::LevelPair;
 use vocabulary::{refuse, Errno, Refusal, Refused};
@@ -27,8 +26,6 @@ enum Leaf {
     Extra,
     Major,
     Minor,
-    /// The CPU pools there are.
-    Pools,
     Granularity,
     GuestLevel,
     OwnLevel,
@@ -65,7 +62,7 @@ static TREE: Node<Leaf> = Node::Directory(&[
     (
         "cpupool",
         Node::Numbered(
-            Leaf::Pools,
+            pools::numbers,
             &Node::Directory(&[("sched-gran", Node::Leaf(Leaf::Granularity, 0))]),
         ),
     ),
@@ -81,22 +78,6 @@ static TREE: Node<Leaf> = Node::Directory(&[
 /// What can be configured of Xen when it is built, of which this is always so.
 const CONFIGURATION: &str = "CONFIG_PV=y\nCONFIG_HYPFS=y\nCONFIG_SCHED_CREDIT2=y\n";
 
-/// Where values and numbers come from.
-struct Running;
-
-impl Source<Leaf> for Running {
-    fn value(&self, leaf: Leaf) -> Value {
-        value(leaf)
-    }
-
-    fn numbers(&self, place: Leaf) -> Vec<u32> {
-        match place {
-            Leaf::Pools => pools::numbers(),
-            _ => Vec::new(),
-        }
-    }
-}
-
 fn value(leaf: Leaf) -> Value {
     let text = |bytes: &[u8]| Value::Text(core::str::from_utf8(bytes).unwrap_or("").to_string());
     match leaf {
@@ -108,8 +89,6 @@ fn value(leaf: Leaf) -> Value {
         Leaf::Extra => text(xen_version::EXTRA),
         Leaf::Major => Value::Number((xen_version::VERSION >> 16) as u32),
         Leaf::Minor => Value::Number(xen_version::VERSION as u32 & 0xffff),
-        // A place, not a leaf: nothing reads it.
-        Leaf::Pools => text(b""),
         Leaf::Granularity => text(b"cpu"),
         Leaf::GuestLevel => Value::Text(log::GUESTS.get().to_string()),
         Leaf::OwnLevel => Value::Text(log::OWN.get().to_string()),
@@ -142,7 +121,7 @@ fn node_at(path: u64, length: u64) -> Refused<&'static Node<Leaf>> {
         return refuse(Errno::EINVAL, "a path has at most 1024 bytes");
     };
     guest::read_bytes(path, bytes)?;
-    hypfs::find(&TREE, hypfs::path_of(bytes)?, &Running)
+    hypfs::find(&TREE, hypfs::path_of(bytes)?)
 }
 
 fn read(node: &Node<Leaf>, buffer: u64, room: u64) -> Answer {
@@ -150,7 +129,7 @@ fn read(node: &Node<Leaf>, buffer: u64, room: u64) -> Answer {
     if room < head {
         return Err(Refusal::new(Errno::EINVAL, "not even a description has room").into());
     }
-    let answer = hypfs::describe(node, &Running);
+    let answer = hypfs::describe(node, &value);
     guest::write(buffer, &answer.entry)?;
     if room - head < answer.content.len() as u64 {
         let refusal = Refusal::new(
