@@ -7,7 +7,7 @@ use hw::percpu::{CpuLocal, PerCpu, MAX_CPUS};
 use hw::sync::SpinLock;
 use hw::{apic, cpu, cpu_local};
 use sched::VcpuKey;
-use vocabulary::{Nanos, Refused};
+use vocabulary::{earlier, Nanos, Refused};
 
 use crate::{clock, levels, schedule, vcpu_time, watchdog, work};
 
@@ -215,15 +215,6 @@ pub fn set_exactly() {
     };
     let first = queue.lock().next_deadline();
     TIMES.with(|times| set_for(times, first, &Look::take()));
-}
-
-/// The earlier of two deadlines, where there is one.
-#[inline]
-fn earlier(one: Option<Nanos>, other: Option<Nanos>) -> Option<Nanos> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
 }
 
 /// Sets the APIC's timer to the `first` deadline of this processor's queue, the end of the slice, or when the clock must

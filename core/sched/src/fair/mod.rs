@@ -22,7 +22,7 @@ mod placement;
 mod rules;
 mod virtual_time;
 
-use vocabulary::Nanos;
+use vocabulary::{earlier, Nanos};
 
 use self::members::{Cpu, Domain, Room, Vcpu};
 use self::rules::Rules;
@@ -249,13 +249,5 @@ impl FairScheduler {
             self.room = room;
         }
         true
-    }
-}
-
-/// The earlier of two that may not be.
-fn earlier<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }
