@@ -110,8 +110,7 @@ impl DisciplinedClock {
     #[must_use]
     pub const fn measured_from(mut self, tsc: u64, platform: Nanos) -> Self {
         self.oldest = Look { tsc, platform };
-        let (measured, _) = self.oldest.until(&self.latest);
-        self.known_by = measured;
+        self.known_by = self.measured();
         self
     }
 
@@ -136,14 +135,12 @@ impl DisciplinedClock {
         if self.is_doubting() {
             return Self::DOUBT_INTERVAL;
         }
-        let (measured, _) = self.oldest.until(&self.latest);
-        Nanos((measured / 2).clamp(2 * Self::SHORTEST_INTERVAL.0, Self::LONGEST_INTERVAL.0))
+        Nanos((self.measured() / 2).clamp(2 * Self::SHORTEST_INTERVAL.0, Self::LONGEST_INTERVAL.0))
     }
 
     /// Whether the next look is worth waking for: the line would be wrong soon without it.
     pub fn is_urgent(&self) -> bool {
-        let (measured, _) = self.oldest.until(&self.latest);
-        self.is_doubting() || self.is_slowed || measured < Self::BASELINE
+        self.is_doubting() || self.is_slowed || self.measured() < Self::BASELINE
     }
 
     /// By how much the TSC, at the line's rate, and the platform clock differ in what passed since the last look; and
@@ -189,6 +186,12 @@ impl DisciplinedClock {
         Ok(outcome)
     }
 
+    /// For how long the rate has been measured, in nanoseconds.
+    const fn measured(&self) -> u64 {
+        let (nanos, _) = self.oldest.until(&self.latest);
+        nanos
+    }
+
     /// Whether an error is so large that the look is in doubt, and then how many looks before it agree.
     fn doubts(&self, error: i64, platform: Nanos) -> Option<u32> {
         let expected = self.band.saturating_add(Self::DOUBT);
@@ -208,11 +211,10 @@ impl DisciplinedClock {
 
     /// What error may have gathered since the last look, because the rate was not measured for long.
     fn gathered(&self, platform: Nanos) -> u64 {
-        let (measured, _) = self.oldest.until(&self.latest);
         let since = platform.0.saturating_sub(self.latest.platform.0);
         let blur = u128::from(self.band.saturating_add(self.band / 2));
         let gathered =
-            blur * u128::from(since) / u128::from(measured.max(Self::SHORTEST_INTERVAL.0));
+            blur * u128::from(since) / u128::from(self.measured().max(Self::SHORTEST_INTERVAL.0));
         u64::try_from(gathered).unwrap_or(u64::MAX)
     }
 

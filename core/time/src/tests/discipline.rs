@@ -168,15 +168,19 @@ fn the_wraps_of_a_gap_are_counted() {
     );
 }
 
-#[test]
-fn a_clock_far_behind_steps_and_one_far_ahead_waits() {
-    let scale = TscScale::from_hz(1_000_000_000).unwrap();
+/// A clock that has just begun, of a TSC that counts nanoseconds, and a platform clock of 10 ns.
+fn a_clock_of_nanoseconds() -> DisciplinedClock {
     let line = ClockLine {
         tsc: 0,
         system: Nanos(0),
-        scale,
+        scale: TscScale::from_hz(1_000_000_000).unwrap(),
     };
-    let mut clock = DisciplinedClock::new(line, 0, Nanos(0), 10);
+    DisciplinedClock::new(line, 0, Nanos(0), 10)
+}
+
+#[test]
+fn a_clock_far_behind_steps_and_one_far_ahead_waits() {
+    let mut clock = a_clock_of_nanoseconds();
     assert_eq!(
         clock.synchronise(1_000, Nanos(1_000)),
         Ok(Synchronised::TooSoon)
@@ -211,13 +215,7 @@ fn a_clock_far_behind_steps_and_one_far_ahead_waits() {
 
 #[test]
 fn looks_that_contradict_each_other_change_nothing() {
-    let scale = TscScale::from_hz(1_000_000_000).unwrap();
-    let line = ClockLine {
-        tsc: 0,
-        system: Nanos(0),
-        scale,
-    };
-    let mut clock = DisciplinedClock::new(line, 0, Nanos(0), 10);
+    let mut clock = a_clock_of_nanoseconds();
     let first = 100 * NANOS_PER_SECOND;
     let kept = clock.synchronise(first, Nanos(first));
     assert_eq!(kept, Ok(Synchronised::Changed(0)));
