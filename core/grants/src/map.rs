@@ -50,7 +50,7 @@ pub struct PendingMap<'a, F: SharedPage> {
 }
 
 impl<F: SharedPage> GrantTable<F> {
-    /// Begins `GNTTABOP_map_grant_ref`: this is the lender's table, `track` the borrower's. `vcpu` is the
+    /// Begins `GNTTABOP_map_grant_ref`: this is the lender's table, `maptrack` the borrower's. `vcpu` is the
     /// borrower's vCPU that asks; it only chooses a list of free handles.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl<F: SharedPage> GrantTable<F> {
     #[inline(always)]
     pub fn begin_map<'a>(
         &'a self,
-        track: &'a Maptrack<F>,
+        maptrack: &'a Maptrack<F>,
         vcpu: VcpuId,
         request: MapRequest,
     ) -> Granted<PendingMap<'a, F>> {
@@ -74,9 +74,15 @@ impl<F: SharedPage> GrantTable<F> {
                 "a grant is mapped for the host or for devices",
             );
         }
-        let handle = track.reserve(vcpu)?;
+        let handle = maptrack.reserve(vcpu)?;
         let write = !request.readonly;
-        let pin = self.pin(track.domain(), request.reference, kinds, write, Usage::Map)?;
+        let pin = self.pin(
+            maptrack.domain(),
+            request.reference,
+            kinds,
+            write,
+            Usage::Map,
+        )?;
         let Lent::Frame(frame) = pin.terms.lent else {
             return deny(Status::General, "only whole frames are mapped");
         };

@@ -11,7 +11,7 @@ use crate::SharedPage;
 /// A mapping about to be destroyed, out of anybody else's reach. Dropping it leaves the mapping as it was.
 #[must_use = "the mapping stays unless finished"]
 pub struct Unmapping<'a, F: SharedPage> {
-    track: &'a Maptrack<F>,
+    maptrack: &'a Maptrack<F>,
     place: Place<'a, F>,
     vcpu: VcpuId,
     mapping: Mapping,
@@ -39,7 +39,7 @@ impl<F: SharedPage> Maptrack<F> {
             device: device && mapping.device,
         };
         Ok(Unmapping {
-            track: self,
+            maptrack: self,
             place,
             vcpu,
             mapping,
@@ -77,7 +77,7 @@ impl<F: SharedPage> Unmapping<'_, F> {
             ..mapping
         };
         let rest = (rest.host || rest.device).then_some(rest);
-        self.track.put(&self.place, rest, self.vcpu);
+        self.maptrack.put(&self.place, rest, self.vcpu);
         core::mem::forget(self);
     }
 
@@ -87,6 +87,7 @@ impl<F: SharedPage> Unmapping<'_, F> {
 
 impl<F: SharedPage> Drop for Unmapping<'_, F> {
     fn drop(&mut self) {
-        self.track.put(&self.place, Some(self.mapping), self.vcpu);
+        self.maptrack
+            .put(&self.place, Some(self.mapping), self.vcpu);
     }
 }
