@@ -3,7 +3,7 @@
 
 use allocator::NodeSet;
 use arrayvec::ArrayVec;
-use firmware::acpi::Acpi;
+use firmware::acpi::{Acpi, Slit};
 use hw::percpu::{PerCpu, MAX_CPUS};
 use spin::Once;
 
@@ -27,8 +27,7 @@ struct Known {
     distances: [[Option<u8>; NODES]; NODES],
 }
 
-/// Distance of a node to itself and to others, where the firmware tells none (ACPI 6.5, section 5.2.17).
-const NEAR: u8 = 10;
+/// Distance of a node to others, where the firmware tells none (ACPI 6.5, section 5.2.17).
 const FAR: u8 = 20;
 
 static KNOWN: Once<Known> = Once::new();
@@ -91,7 +90,7 @@ pub fn distance(from: u32, to: u32) -> u8 {
         let row = known.distances.get(from as usize)?;
         *row.get(to as usize)?
     });
-    told.unwrap_or(if from == to { NEAR } else { FAR })
+    told.unwrap_or(if from == to { Slit::NEAR } else { FAR })
 }
 
 /// The node of a frame of RAM.

@@ -8,9 +8,6 @@ use crate::memory::u64_at;
 const COUNT: usize = 36;
 const DISTANCES: usize = 44;
 
-/// Distance of a node to itself, on which the others are scaled.
-const NEAR: u8 = 10;
-
 /// The table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Slit {
@@ -21,7 +18,11 @@ pub struct Slit {
 }
 
 impl Slit {
-    /// From a proximity domain to another: 10 to itself, 255 where there is no way. `None` for a domain it does not know.
+    /// Distance of a proximity domain to itself, on which the others are scaled.
+    pub const NEAR: u8 = 10;
+
+    /// From a proximity domain to another: [`NEAR`](Self::NEAR) to itself, 255 where there is no way. `None` for a domain
+    /// it does not know.
     pub fn distance(&self, from: u32, to: u32) -> Option<u8> {
         let (from, to) = (from as usize, to as usize);
         if to >= self.count {
@@ -42,8 +43,8 @@ pub(super) fn decode(table: &[u8]) -> Result<Slit, &'static str> {
         return Err("it is shorter than the distances it announces; leaving it out");
     };
     let is_sound = |from: usize, to: usize, distance: u8| match from == to {
-        true => distance == NEAR,
-        false => distance > NEAR,
+        true => distance == Slit::NEAR,
+        false => distance > Slit::NEAR,
     };
     let all_sound = distances
         .chunks(count.max(1))
