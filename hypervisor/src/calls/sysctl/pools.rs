@@ -27,16 +27,8 @@ pub fn pool(request: &mut Request) -> Refused<()> {
             request.answer(&asked)
         }
         SysctlCpupoolOp::Freeinfo => write(&asked.cpumap, &pools::free()),
-        SysctlCpupoolOp::Addcpu => {
-            pools::add(asked.cpupool_id, processor(asked.cpu))?;
-            domains::for_each(|domain| placement::follow(domain));
-            Ok(())
-        }
-        SysctlCpupoolOp::Rmcpu => {
-            pools::remove(asked.cpupool_id, processor(asked.cpu))?;
-            domains::for_each(|domain| placement::follow(domain));
-            Ok(())
-        }
+        SysctlCpupoolOp::Addcpu => resize(pools::add, &asked),
+        SysctlCpupoolOp::Rmcpu => resize(pools::remove, &asked),
         SysctlCpupoolOp::Movedomain => move_domain(request.caller, &asked),
     }
 }
@@ -69,6 +61,13 @@ fn write(map: &XenctlBitmap, set: &CpuSet) -> Refused<()> {
 /// The processor that a request names; `None` for any.
 fn processor(number: u32) -> Option<CpuId> {
     (number != numbers::XEN_SYSCTL_CPUPOOL_PAR_ANY).then_some(CpuId(number))
+}
+
+/// Changes which processors a pool has. Where domains take memory follows where their vCPUs may run now.
+fn resize(change: fn(u32, Option<CpuId>) -> Refused<()>, asked: &abi::CpupoolOp) -> Refused<()> {
+    change(asked.cpupool_id, processor(asked.cpu))?;
+    domains::for_each(|domain| placement::follow(domain));
+    Ok(())
 }
 
 fn move_domain(caller: DomainId, asked: &abi::CpupoolOp) -> Refused<()> {
