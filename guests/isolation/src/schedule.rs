@@ -1,16 +1,12 @@
 //! How long a guest runs, on how many vCPUs, and ending together.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-pub use guest_kit::command_line::number;
-use guest_kit::time::now;
+use guest_kit::time::{now, SECOND};
 use guest_kit::vcpu::{area, MAX_VCPUS};
 use guest_kit::vcpus;
 
 static OVER: AtomicBool = AtomicBool::new(false);
 static RUNNING: AtomicU32 = AtomicU32::new(0);
-
-/// Nanoseconds of a second.
-pub const SECOND: u64 = 1_000_000_000;
 
 /// The vCPUs this domain has, as far as the kit can use them.
 pub fn processors() -> usize {

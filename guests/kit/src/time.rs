@@ -4,6 +4,11 @@ use crate::events::vcpu_info;
 use core::ptr::{addr_of, read_volatile};
 use core::sync::atomic::{fence, Ordering};
 
+/// Nanoseconds of a millisecond.
+pub const MILLISECOND: u64 = 1_000_000;
+/// Nanoseconds of a second.
+pub const SECOND: u64 = 1_000_000_000;
+
 /// `struct vcpu_time_info` of public/xen.h.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]

@@ -119,7 +119,7 @@ pub fn read_number(path: &str) -> Option<u64> {
 
 /// Waits until there is a number at a path, for so many seconds.
 pub fn wait_for_number(path: &str, seconds: u64) -> Option<u64> {
-    let end = crate::time::now() + seconds * 1_000_000_000;
+    let end = crate::time::now() + seconds * crate::time::SECOND;
     while crate::time::now() < end {
         if let Some(number) = read_number(path) {
             return Some(number);

@@ -1,10 +1,10 @@
 //! Games: tries to get more than its share from whoever looks at ticks, or is kind to those who wake. Each trick in turn
 //! for as long as a report is apart from the next, then the next trick.
 
-use crate::{every, timer, work, MILLISECOND};
+use crate::{every, timer, work};
 use guest_kit::events::{self, bind_ipi};
 use guest_kit::hypercall::sched_op;
-use guest_kit::time::now;
+use guest_kit::time::{now, MILLISECOND};
 use guest_kit::vcpus::runstate;
 
 /// A trick: its name, and one round of it, which gets the port that leads to this guest itself.

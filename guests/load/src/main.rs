@@ -19,11 +19,9 @@ mod wake;
 mod work;
 
 use guest_kit::command_line::{number, value};
+use guest_kit::time::MILLISECOND;
 
 guest_kit::guest_main!(main);
-
-/// Nanoseconds of a millisecond.
-pub const MILLISECOND: u64 = 1_000_000;
 
 /// Nanoseconds between two reports.
 pub fn every() -> u64 {

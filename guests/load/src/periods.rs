@@ -3,9 +3,9 @@
 //! Words: `period=N` (10000) and `work=N` (1900), both in microseconds; `begin=N` milliseconds before it begins (0), for
 //! others to set what it was promised.
 
-use crate::{every, timer, work, MILLISECOND};
+use crate::{every, timer, work};
 use guest_kit::command_line::number;
-use guest_kit::time::now;
+use guest_kit::time::{now, MILLISECOND};
 
 /// Works in each period.
 pub fn forever() {

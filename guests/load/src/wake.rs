@@ -3,10 +3,10 @@
 //!
 //! Words: `work=N` microseconds after each wake-up (50).
 
-use crate::{every, timer, work, MILLISECOND};
+use crate::{every, timer, work};
 use guest_kit::command_line::number;
 use guest_kit::random::Random;
-use guest_kit::time::now;
+use guest_kit::time::{now, MILLISECOND};
 
 /// Delays up to 50 ms, by the microsecond; longer ones stand in the last place.
 const PLACES: usize = 50_000;

@@ -7,7 +7,7 @@ use guest_kit::case::Group;
 use guest_kit::events;
 use guest_kit::hypercall::errno::*;
 use guest_kit::hypercall::*;
-use guest_kit::time::{now, snapshot, tsc, wait_until};
+use guest_kit::time::{now, snapshot, tsc, wait_until, MILLISECOND, SECOND};
 use guest_kit::vcpus::op;
 
 /// The group.
@@ -173,8 +173,7 @@ fn changed_in_time(timer: &Timer, ahead: u64, set: impl Fn(u64) -> i64, change: 
 const ATTEMPTS: u32 = 20;
 
 /// One second, in which a timer of a few milliseconds fires whatever the load.
-const LONG: u64 = 1_000_000_000;
-const MILLISECOND: u64 = 1_000_000;
+const LONG: u64 = SECOND;
 
 fn tick() {
     let port = events::bind_virq(0, 0).expect("bind_virq");

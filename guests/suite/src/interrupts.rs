@@ -7,6 +7,7 @@ use guest_kit::events;
 use guest_kit::hypercall::errno::*;
 use guest_kit::hypercall::*;
 use guest_kit::pages::Page;
+use guest_kit::time::{wait_until, SECOND};
 
 /// The group.
 pub const GROUP: Group = Group {
@@ -341,7 +342,7 @@ fn set_iopl(level: u32) {
 
 /// Waits up to a second for the port's event.
 fn came(port: u32) -> bool {
-    guest_kit::time::wait_until(1_000_000_000, || events::clear_pending(port))
+    wait_until(SECOND, || events::clear_pending(port))
 }
 
 fn arrives() {

@@ -5,7 +5,7 @@ use guest_kit::case::Group;
 use guest_kit::events::{self, vcpu_info};
 use guest_kit::hypercall::errno::*;
 use guest_kit::hypercall::*;
-use guest_kit::time::now;
+use guest_kit::time::{now, MILLISECOND};
 use guest_kit::vcpu::area;
 
 /// The group.
@@ -172,7 +172,7 @@ fn poll_timeout() {
     assert_eq!(poll(&[port], deadline), 0);
     assert!(now() >= deadline);
     assert_eq!(poll(&[port], 1), 0, "a timeout in the past");
-    assert_eq!(poll(&[], now() + 1_000_000), 0, "no port at all");
+    assert_eq!(poll(&[], now() + MILLISECOND), 0, "no port at all");
     close_port(port);
 }
 

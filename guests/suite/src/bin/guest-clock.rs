@@ -29,9 +29,6 @@ use guest_kit::time::now;
 
 guest_kit::guest_main!(main);
 
-/// Nanoseconds in a second.
-const SECOND: u64 = 1_000_000_000;
-
 fn main() {
     match value("do") {
         Some("stamps") => stamps::check(),
@@ -41,11 +38,6 @@ fn main() {
         other => panic!("no such thing to do: {other:?}"),
     }
     say!("CLOCK-END ok");
-}
-
-/// The number that a word of the command line gives.
-fn number(name: &str) -> Option<u64> {
-    value(name).and_then(|text| text.parse().ok())
 }
 
 /// Sleeps until a system time, by a poll that nothing else ends.

@@ -2,13 +2,12 @@
 
 use crate::PAGES;
 use guest_isolation::lending::FIRST;
-use guest_isolation::schedule::SECOND;
 use guest_kit::command_line;
 use guest_kit::events::{self, bind_interdomain};
 use guest_kit::grants::{self, CopyEnd, MAP_HOST, MAP_READ_ONLY};
 use guest_kit::pages::Page;
 use guest_kit::random::Random;
-use guest_kit::time::now;
+use guest_kit::time::{now, SECOND};
 use guest_kit::xenstore;
 
 /// Ports of the lender that are tried.

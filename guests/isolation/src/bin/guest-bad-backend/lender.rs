@@ -3,11 +3,10 @@
 
 use crate::PAGES;
 use guest_isolation::lending::Lending;
-use guest_isolation::schedule::SECOND;
 use guest_kit::events::{self, alloc_unbound};
 use guest_kit::pages::Page;
 use guest_kit::random::Random;
-use guest_kit::time::now;
+use guest_kit::time::{now, SECOND};
 use guest_kit::xenstore;
 
 /// Ports that are lent.

@@ -11,8 +11,7 @@
 mod borrower;
 mod lender;
 
-use guest_isolation::schedule::number;
-use guest_kit::command_line;
+use guest_kit::command_line::{self, number};
 use guest_kit::xenstore;
 
 guest_kit::guest_main!(main);

@@ -1,9 +1,8 @@
 //! Connecting to a back end through XenStore, as every front end does.
 
-use guest_isolation::schedule::SECOND;
 use guest_kit::console::Line;
 use guest_kit::events::{self, alloc_unbound};
-use guest_kit::time::now;
+use guest_kit::time::{now, SECOND};
 use guest_kit::xenstore::{self, ANSWER};
 
 /// States of a device's ends (public/io/xenbus.h).

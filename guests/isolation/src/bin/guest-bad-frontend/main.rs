@@ -11,8 +11,7 @@ mod daemons;
 mod device;
 mod rings;
 
-use guest_isolation::schedule::number;
-use guest_kit::command_line;
+use guest_kit::command_line::{self, number};
 use guest_kit::random::Random;
 
 guest_kit::guest_main!(main);

@@ -2,10 +2,11 @@
 
 use crate::{fail, same};
 use core::sync::atomic::{AtomicU64, Ordering};
-use guest_isolation::schedule::{number, own};
+use guest_isolation::schedule::own;
+use guest_kit::command_line::number;
 use guest_kit::events::{self, bind_ipi, bind_virq};
 use guest_kit::hypercall::{at, is_xenolith, sched_op, vcpu_op};
-use guest_kit::time::now;
+use guest_kit::time::{now, MILLISECOND};
 use guest_kit::vcpu::MAX_VCPUS;
 use guest_kit::vcpus::op;
 
@@ -85,7 +86,7 @@ fn timer() {
     let deadline = now() + DELAY;
     let set = vcpu_op(op::SET_SINGLESHOT, own() as u64, at(&[deadline, 0]));
     same("setting a timer", deadline, 0, set as u64);
-    let limit = number("late").unwrap_or(5000) * 1_000_000;
+    let limit = number("late").unwrap_or(5000) * MILLISECOND;
     let ports = [port];
     while !events::is_pending(port) {
         let result = sched_op(3, at(&[at(&ports), 1, deadline + limit]));

@@ -15,7 +15,8 @@ mod protected;
 mod vectors;
 
 use core::sync::atomic::{AtomicU64, Ordering};
-use guest_isolation::schedule::{self, number, own};
+use guest_isolation::schedule::{self, own};
+use guest_kit::command_line::number;
 use guest_kit::vcpu::MAX_VCPUS;
 
 guest_kit::guest_main!(main);
@@ -75,12 +76,12 @@ fn report(second: u64) {
 /// One look at everything.
 fn round() {
     let id = own();
-    let number = ROUNDS[id].fetch_add(1, Ordering::Relaxed);
-    let seed = schedule::number("seed").unwrap_or(1) ^ (id as u64) << 56 ^ number << 8;
+    let round = ROUNDS[id].fetch_add(1, Ordering::Relaxed);
+    let seed = number("seed").unwrap_or(1) ^ (id as u64) << 56 ^ round << 8;
     vectors::load(seed);
     general::check(seed);
     clock::check();
     vectors::compare(seed);
     protected::check(seed);
-    memory::check(number);
+    memory::check(round);
 }

@@ -7,7 +7,7 @@
 #![no_std]
 #![no_main]
 
-use guest_isolation::schedule::number;
+use guest_kit::command_line::number;
 use guest_kit::mmu;
 use guest_kit::pages::{p2m, Page, PAGE};
 use guest_kit::start::{start_info, VIRT_BASE};

@@ -8,10 +8,10 @@
 #![no_std]
 #![no_main]
 
-use guest_isolation::schedule::{number, SECOND};
+use guest_kit::command_line::{self, number};
 use guest_kit::hypercall::{at, memory_op, sched_op, shutdown, DOMID_SELF};
 use guest_kit::pages::{Page, POOL_PAGES};
-use guest_kit::{command_line, time};
+use guest_kit::time::{self, SECOND};
 
 guest_kit::guest_main!(main);
 

@@ -19,8 +19,8 @@ mod services;
 mod sharing;
 
 use core::sync::atomic::{AtomicU64, Ordering};
-use guest_isolation::schedule::{self, number, own};
-use guest_kit::command_line;
+use guest_isolation::schedule::{self, own};
+use guest_kit::command_line::{self, number};
 use guest_kit::events::{self, bind_virq, vcpu_info};
 use guest_kit::hypercall::{at, call, call2, nr, stack_switch, vcpu_op};
 use guest_kit::mmu::{ext, mmuext_one};

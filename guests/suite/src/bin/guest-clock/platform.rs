@@ -5,17 +5,17 @@ use core::arch::asm;
 use core::cell::Cell;
 use core::ptr::read_volatile;
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use guest_kit::command_line::has;
+use guest_kit::command_line::{has, number};
 use guest_kit::hypercall::{at, physdev_op, sched_op};
 use guest_kit::mmu::{self, update_va_mapping};
 use guest_kit::pages::Page;
 use guest_kit::random::Random;
 use guest_kit::say;
-use guest_kit::time::{now, snapshot};
+use guest_kit::time::{now, snapshot, MILLISECOND, SECOND};
 use guest_kit::vcpu::area;
 use guest_kit::vcpus;
 
-use crate::{number, sleep_until, Highest, SECOND};
+use crate::{sleep_until, Highest};
 
 /// The HPET of PCs, its registers and the bit of an entry that leaves its page uncached.
 const HPET: u64 = 0xfed0_0000;
@@ -151,7 +151,7 @@ pub fn check() {
         if is_verbose {
             say!(
                 "CLOCK at {} ms: {} to {} ns",
-                (now() - start) / 1_000_000,
+                (now() - start) / MILLISECOND,
                 least - first_least,
                 most_now - first_most
             );

@@ -3,14 +3,15 @@
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use guest_kit::command_line::number;
 use guest_kit::hypercall::{at_mut, vcpu_op};
-use guest_kit::time::{now, snapshot, tsc};
+use guest_kit::time::{now, snapshot, tsc, MILLISECOND, SECOND};
 use guest_kit::trap::Frame;
 use guest_kit::user::UserSpace;
 use guest_kit::vcpus::{self, op};
 use guest_kit::{say, user_code};
 
-use crate::{number, sleep_until, Highest, SECOND};
+use crate::{sleep_until, Highest};
 
 /// The leaf of CPUID that tells of time (public `arch-x86/cpuid.h`).
 const TIME_LEAF: u32 = 0x4000_0003;
@@ -103,7 +104,7 @@ fn advances() {
 fn computed() {
     for milliseconds in [1, 7, 40] {
         let (outer, ticks, start) = (now(), tsc(), now());
-        let deadline = start + milliseconds * 1_000_000;
+        let deadline = start + milliseconds * MILLISECOND;
         sleep_until(deadline);
         let mut runstate = [0u64; 6];
         let current = u64::from(guest_kit::vcpu::area().id as u32);
@@ -181,7 +182,7 @@ fn on_many_vcpus() {
     let end = now() + 60 * SECOND;
     while (DONE.load(SeqCst) as usize) <= others {
         assert!(now() < end, "a vCPU does not come back");
-        sleep_until(now() + 1_000_000);
+        sleep_until(now() + MILLISECOND);
     }
     say!("CLOCK {} vCPUs saw nothing go back", others + 1);
 }

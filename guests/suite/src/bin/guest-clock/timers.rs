@@ -1,14 +1,11 @@
 //! How late timers fire: from the deadline in system time to the first instruction after the wait.
 
+use guest_kit::command_line::number;
 use guest_kit::events;
 use guest_kit::hypercall::{at, sched_op, vcpu_op};
 use guest_kit::say;
-use guest_kit::time::now;
+use guest_kit::time::{now, MILLISECOND, SECOND};
 use guest_kit::vcpus::op;
-
-use crate::{number, SECOND};
-
-const MILLISECOND: u64 = 1_000_000;
 
 /// Lateness of one kind of timer.
 struct Late {

@@ -2,11 +2,12 @@
 
 use core::ptr::read_volatile;
 use core::sync::atomic::{fence, Ordering::SeqCst};
+use guest_kit::command_line::number;
 use guest_kit::pages::shared_info_address;
 use guest_kit::say;
-use guest_kit::time::now;
+use guest_kit::time::{now, SECOND};
 
-use crate::{number, sleep_until, SECOND};
+use crate::sleep_until;
 
 /// Offsets of `wc_version`, `wc_sec`, `wc_nsec` and `wc_sec_hi` in `shared_info` (public `xen.h`).
 const VERSION: u64 = 3072;
