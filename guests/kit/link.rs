@@ -1,4 +1,4 @@
-//! Links the guest by the kit's script, at a fixed address.
+//! The build script of each package of guests: links them by the kit's script, at a fixed address.
 
 fn main() {
     let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap();
