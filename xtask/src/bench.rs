@@ -155,26 +155,21 @@ struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     fn prepare(places: &'a Places, parts: Parts) -> Result<Self> {
-        let own = match parts.calls || parts.scheduling || parts.guests {
+        let own = match parts.calls || parts.scheduling {
             true => Some(Toolchain::pick()?.build(places, "guest-suite", "release")?),
             false => None,
         };
-        let scheduling = own.as_ref().map(|folder| folder.join("schedule-bench"));
-        let own = own.map(|folder| folder.join("guest-bench"));
+        let program = |wanted: bool, name| Some(own.as_ref().filter(|_| wanted)?.join(name));
         let dom0 = parts.dom0.then(|| Dom0::assemble(places)).transpose()?;
-        let guests = match own.as_deref().filter(|_| parts.guests) {
-            Some(own) => Some(Dom0::with_files(
-                places,
-                "bench",
-                &[("own-guests/guest-bench", own)],
-            )?),
-            None => None,
-        };
+        let guests = parts
+            .guests
+            .then(|| Dom0::with_own_guests(places, "bench", "guest-suite", &["guest-bench"]))
+            .transpose()?;
         Ok(Self {
             places,
             dom0,
-            calls: own.filter(|_| parts.calls),
-            scheduling: scheduling.filter(|_| parts.scheduling),
+            calls: program(parts.calls, "guest-bench"),
+            scheduling: program(parts.scheduling, "schedule-bench"),
             guests,
         })
     }

@@ -96,11 +96,28 @@ impl Dom0 {
         Self::stored(places, kernel, archive, &format!("{name}.cpio"), Some(disk))
     }
 
+    /// The same with guests of our own to create: programs of one of the packages in `guests/`.
+    pub fn with_own_guests(
+        places: &Places,
+        name: &str,
+        package: &str,
+        programs: &[&str],
+    ) -> Result<Self> {
+        let folder = Toolchain::pick()?.build(places, package, "release")?;
+        let files: Vec<_> = programs
+            .iter()
+            .map(|program| (format!("own-guests/{program}"), folder.join(program)))
+            .collect();
+        let files: Vec<(&str, &Path)> = files
+            .iter()
+            .map(|(inside, path)| (inside.as_str(), path.as_path()))
+            .collect();
+        Self::with_files(places, name, &files)
+    }
+
     /// The same with the guest that loads a processor (guests/load).
     pub fn with_load(places: &Places) -> Result<Self> {
-        let folder = Toolchain::pick()?.build(places, "guest-load", "release")?;
-        let program = folder.join("guest-load");
-        Self::with_files(places, "load", &[("own-guests/guest-load", &program)])
+        Self::with_own_guests(places, "load", "guest-load", &["guest-load"])
     }
 
     fn stored(

@@ -9,7 +9,7 @@ use crate::dom0::Dom0;
 use crate::machine::{Machine, Pace};
 use crate::toolchain::Toolchain;
 use anyhow::{bail, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const GUEST: &str = "guest-clock";
@@ -120,8 +120,5 @@ fn guest(context: &Context) -> Result<PathBuf> {
 
 /// A dom0 with the guest in it.
 fn dom0(context: &Context) -> Result<Dom0> {
-    let inside = format!("own-guests/{GUEST}");
-    let file = guest(context)?;
-    let files: &[(&str, &Path)] = &[(&inside, &file)];
-    Dom0::with_files(&context.places, "clocks", files)
+    Dom0::with_own_guests(&context.places, "clocks", "guest-suite", &[GUEST])
 }

@@ -7,9 +7,7 @@ use super::toolstack::run_cases;
 use crate::build::Profile;
 use crate::dom0::Dom0;
 use crate::machine::Machine;
-use crate::toolchain::Toolchain;
 use anyhow::Result;
-use std::path::Path;
 
 /// The guests' boot files.
 const GUESTS: &[&str] = &[
@@ -47,14 +45,5 @@ pub fn jobs() -> Vec<Job> {
 
 /// A dom0 with the guests in it.
 pub fn dom0(context: &Context) -> Result<Dom0> {
-    let folder = Toolchain::pick()?.build(&context.places, "guest-isolation", "release")?;
-    let files: Vec<_> = GUESTS
-        .iter()
-        .map(|name| (format!("own-guests/{name}"), folder.join(name)))
-        .collect();
-    let named: Vec<(&str, &Path)> = files
-        .iter()
-        .map(|(inside, path)| (inside.as_str(), path.as_path()))
-        .collect();
-    Dom0::with_files(&context.places, "hostile", &named)
+    Dom0::with_own_guests(&context.places, "hostile", "guest-isolation", GUESTS)
 }
