@@ -50,7 +50,8 @@ static mut DELAYS: Delays = Delays {
 
 /// Sleeps and wakes.
 pub fn forever() {
-    let delays = unsafe { &mut *&raw mut DELAYS };
+    let delays = &raw mut DELAYS;
+    let delays = unsafe { &mut *delays };
     let pieces = work::pieces(number("work").unwrap_or(50) * 1000);
     let mut random = Random::new(1);
     timer::prepare();
