@@ -79,8 +79,8 @@ impl Takers {
     /// # Errors
     /// `EBUSY`: there are others, and one of them does not share, or they are as many as can be. `ENOMEM`.
     pub fn add(&mut self, taker: Taker, shares: bool) -> Refused<()> {
-        let is_alone = self.list.is_empty();
-        if !is_alone && !(self.shared && shares && self.list.len() < MOST) {
+        let has_room = self.shared && shares && self.list.len() < MOST;
+        if !self.list.is_empty() && !has_room {
             return refuse(Errno::EBUSY, "the interrupt is in use");
         }
         if self.list.try_reserve(1).is_err() {

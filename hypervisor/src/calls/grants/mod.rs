@@ -88,7 +88,7 @@ impl Lenders {
     /// The domain of a number. `BadDomain` where there is none; `DOMID_SELF` is none.
     #[inline]
     pub fn find(&mut self, id: DomainId) -> Granted<&Arc<Domain>> {
-        if !self.last.as_ref().is_some_and(|domain| domain.id == id) {
+        if self.last.as_ref().is_none_or(|domain| domain.id != id) {
             self.last = domains::find(id);
         }
         self.last.as_ref().ok_or(Denied {

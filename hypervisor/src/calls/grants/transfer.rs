@@ -60,7 +60,7 @@ fn give(sender: DomainId, lenders: &mut Lenders, request: &Request, frame: Mfn) 
         }
         other => other?,
     };
-    if ownership::adopt(&receiver, frame, hw::paging::NO_FRAME).is_err() {
+    if ownership::adopt(receiver, frame, hw::paging::NO_FRAME).is_err() {
         return deny(Status::General, "the receiver has as much memory as it may");
     }
     pin.complete();
