@@ -83,7 +83,7 @@ impl Other {
 
     /// Maps its frame at a page of ours.
     pub fn map(&self, window: Page, mfn: u64) {
-        assert_eq!(map_of(window, mfn * PAGE | WRITABLE, self.0), 0);
+        assert_eq!(map_of(window, (mfn * PAGE) | WRITABLE, self.0), 0);
     }
 
     /// Destroys it.

@@ -138,7 +138,7 @@ fn map() {
     let (mfn, window) = (other.frame(5), window());
     other.map(window, mfn);
     window.words()[7] = 0x1234;
-    assert_eq!(map_of(window, mfn * PAGE | READ_ONLY, other.0), 0);
+    assert_eq!(map_of(window, (mfn * PAGE) | READ_ONLY, other.0), 0);
     assert_eq!(window.words()[7], 0x1234);
     let mut numbers = [mfn];
     assert_eq!(other.extents(DECREASE, &mut numbers, 0, 0), 1);
@@ -150,7 +150,7 @@ fn map_refused() {
     let other = Other::create();
     let (mfn, window) = (other.frame(5), window());
     let own = Page::take();
-    let writable = |mfn: u64| mfn * PAGE | WRITABLE;
+    let writable = |mfn: u64| (mfn * PAGE) | WRITABLE;
     assert!(map_of(window, writable(mfn), SELF) < 0);
     assert!(map_of(window, writable(own.mfn()), other.0) < 0);
     assert!(map_of(window, writable(mfn), IO) < 0);
@@ -172,7 +172,7 @@ fn map_machphys() {
     let number = own.mfn();
     assert!(number < 512 * 512, "in the table's first 2 MiB");
     assert_eq!(
-        map_of(window, frame + number / 512 * PAGE | READ_ONLY, XEN),
+        map_of(window, (frame + number / 512 * PAGE) | READ_ONLY, XEN),
         0
     );
     assert_eq!(window.words()[(number % 512) as usize], own.pfn());
@@ -182,7 +182,7 @@ fn map_machphys() {
 fn machphys() {
     let other = Other::create();
     let mfn = other.frame(5);
-    assert_eq!(update_of(mfn * PAGE | update::MACHPHYS, 0x77, other.0), 0);
+    assert_eq!(update_of((mfn * PAGE) | update::MACHPHYS, 0x77, other.0), 0);
     assert_eq!(m2p(mfn), 0x77);
     let own = Page::take();
     let refused = update_of(own.machine() | update::MACHPHYS, 0x77, other.0);
@@ -195,7 +195,7 @@ fn pin() {
     let (table, page, window) = (other.frame(1), other.frame(2), window());
     other.map(window, table);
     window.words().fill(0);
-    window.words()[3] = page * PAGE | READ_ONLY;
+    window.words()[3] = (page * PAGE) | READ_ONLY;
     assert!(
         mmuext_of(ext::PIN_L1, table, other.0) < 0,
         "we can write it"
@@ -203,8 +203,8 @@ fn pin() {
     window.unmap();
     assert_eq!(mmuext_of(ext::PIN_L1, table, other.0), 0);
     assert!(mmuext_of(ext::PIN_L1, table, SELF) < 0, "it is not ours");
-    assert!(map_of(window, table * PAGE | WRITABLE, other.0) < 0);
-    assert_eq!(map_of(window, table * PAGE | READ_ONLY, other.0), 0);
+    assert!(map_of(window, (table * PAGE) | WRITABLE, other.0) < 0);
+    assert_eq!(map_of(window, (table * PAGE) | READ_ONLY, other.0), 0);
     let entry = window.words()[3];
     assert_eq!(entry & !0xfff & !(1 << 63), page * PAGE);
     let tables = (other.0 + 1) << 16;
@@ -400,6 +400,6 @@ fn end() {
     assert_eq!(window.words()[9], 0x99, "held by the mapping");
     window.words()[9] = 0x98;
     window.unmap();
-    let gone = map_of(window, mfn * PAGE | WRITABLE, other.0);
+    let gone = map_of(window, (mfn * PAGE) | WRITABLE, other.0);
     assert_eq!(gone, ESRCH, "the last of it was let go");
 }

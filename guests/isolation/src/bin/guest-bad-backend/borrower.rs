@@ -97,7 +97,7 @@ fn storm(peer: u16, windows: Page, seconds: u64) {
             1 => {
                 let flags = match random.once_in(8) {
                     true => random.next() as u32,
-                    false => MAP_HOST | MAP_READ_ONLY * random.below(2) as u32,
+                    false => MAP_HOST | (MAP_READ_ONLY * random.below(2) as u32),
                 };
                 handles[number as usize] = grants::map(window, flags & !1, reference, peer).handle;
             }

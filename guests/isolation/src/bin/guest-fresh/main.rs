@@ -55,7 +55,7 @@ fn look(window: Page, pages: core::ops::Range<u64>, word: u64) -> u64 {
 
 /// Maps a page of the guest's at the window.
 fn show(window: Page, pfn: u64) {
-    let entry = p2m(pfn) * PAGE | mmu::WRITABLE;
+    let entry = (p2m(pfn) * PAGE) | mmu::WRITABLE;
     let result = mmu::update_va_mapping(window.va, entry, mmu::INVLPG);
     assert_eq!(result, 0, "mapping pfn {pfn:#x}");
 }

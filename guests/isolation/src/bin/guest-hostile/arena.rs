@@ -137,12 +137,12 @@ pub fn live_l1() -> u64 {
 /// Maps all slots as they were, and fills a table with entries that could be valid.
 pub fn freshen() {
     for index in 0..SLOTS {
-        mmu::set_entry(slot_entry(index), frame(index) * PAGE | WRITABLE);
+        mmu::set_entry(slot_entry(index), (frame(index) * PAGE) | WRITABLE);
     }
     for index in 0..TABLES {
         mmu::update_va_mapping(
             table(index).va,
-            table_frame(index) * PAGE | READ_ONLY,
+            (table_frame(index) * PAGE) | READ_ONLY,
             mmu::INVLPG,
         );
     }

@@ -34,6 +34,7 @@ use gun::{shot, Gun, Shot};
 guest_kit::guest_main!(main);
 
 type Maker = fn(&mut Gun) -> Shot;
+type Action = fn(&mut Gun);
 
 /// Kinds of shots, how often each is chosen, what makes it.
 const SHOTS: &[(&str, u64, Maker)] = &[
@@ -57,7 +58,7 @@ const SHOTS: &[(&str, u64, Maker)] = &[
 ];
 
 /// What is done without a hypercall.
-const ACTIONS: &[(&str, u64, fn(&mut Gun))] = &[
+const ACTIONS: &[(&str, u64, Action)] = &[
     ("instruction", 4, actions::instruction),
     ("iret", 3, actions::iret),
     ("random_code", 2, actions::random_code),
@@ -157,8 +158,10 @@ fn prepare(count: usize) {
     actions::prepare();
     arena::prepare();
     let (seed, gentle) = (SEED.load(Ordering::Relaxed), !command_line::has("may-die"));
-    for id in 0..count {
-        unsafe { GUNS[id] = Some(Gun::new(seed, id, gentle)) };
+    let guns = &raw mut GUNS;
+    let guns = unsafe { &mut *guns };
+    for (id, gun) in guns.iter_mut().enumerate().take(count) {
+        *gun = Some(Gun::new(seed, id, gentle));
     }
 }
 
@@ -225,7 +228,8 @@ fn hook(frame: &mut Frame) -> bool {
 fn round() {
     let id = own();
     let number = ROUNDS[id].fetch_add(1, Ordering::Relaxed);
-    let Some(gun) = (unsafe { (*(&raw mut GUNS))[id].as_mut() }) else {
+    let guns = &raw mut GUNS;
+    let Some(gun) = (unsafe { (*guns)[id].as_mut() }) else {
         return;
     };
     guest_kit::vcpu::area().hook = Some(hook);
