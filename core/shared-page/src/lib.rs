@@ -4,6 +4,11 @@
 //! and nothing else.
 #![cfg_attr(not(test), no_std)]
 
+#[cfg(feature = "simulated")]
+extern crate alloc;
+#[cfg(feature = "simulated")]
+pub mod simulated;
+
 pub use spin::RelaxStrategy;
 
 /// A frame that the hypervisor keeps referenced, writable and mapped for as long as this lives; dropping it gives the

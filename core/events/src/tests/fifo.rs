@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
+use shared_page::simulated::Page;
 use vocabulary::{DomainId, Errno, Port, VcpuId};
 
-use super::mock::{Guest, Page};
+use super::mock::Guest;
 use crate::fifo::{LINKED, PENDING};
 use crate::{Closer, Effect};
 
@@ -115,14 +116,14 @@ fn bad_control_blocks_are_refused() {
     let init = |vcpu, offset| {
         guest
             .table
-            .init_control(&guest.info, VcpuId(vcpu), Page::new(), offset)
+            .init_control(&guest.info, VcpuId(vcpu), Page::empty(), offset)
     };
     assert_eq!(init(1, 0).unwrap_err().errno, Errno::ENOENT);
     assert_eq!(init(0, 4).unwrap_err().errno, Errno::EINVAL);
     assert_eq!(init(0, 4032).unwrap_err().errno, Errno::EINVAL);
     assert_eq!(init(0, u32::MAX).unwrap_err().errno, Errno::EINVAL);
     assert_eq!(
-        guest.table.expand_array(Page::new()).unwrap_err().errno,
+        guest.table.expand_array(Page::empty()).unwrap_err().errno,
         Errno::EOPNOTSUPP
     );
     assert_eq!(init(0, 4024).unwrap(), 17);
@@ -134,7 +135,7 @@ fn the_array_ends_where_the_ports_end() {
     let mut guest = Guest::new(1, 1, 1023);
     guest.start_fifo();
     assert_eq!(
-        guest.table.expand_array(Page::new()).unwrap_err().errno,
+        guest.table.expand_array(Page::empty()).unwrap_err().errno,
         Errno::ENOSPC
     );
 }
@@ -196,9 +197,9 @@ fn without_a_control_block_an_event_stays_pending() {
     let port = guest.table.bind_ipi(VcpuId(1)).unwrap();
     guest
         .table
-        .init_control(&guest.info, VcpuId(0), Page::new(), 0)
+        .init_control(&guest.info, VcpuId(0), Page::empty(), 0)
         .unwrap();
-    let page = Page::new();
+    let page = Page::empty();
     let _ = guest.table.expand_array(page.clone()).unwrap();
     assert_eq!(guest.send(port), []);
     assert_eq!(page.0[port.0 as usize].load(SeqCst), PENDING);

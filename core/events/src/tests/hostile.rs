@@ -3,49 +3,16 @@
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use proptest::prelude::*;
+use shared_page::simulated::Liar;
 use vocabulary::VcpuId;
 
 use super::mock::Info;
 use crate::fifo::{LINKED, MASKED, PENDING};
 use crate::{Effect, EventTable, Sent, SharedPage};
 
-/// A page whose every word is a fresh lie, from a seed.
-struct Liar(AtomicU32);
-
-impl Liar {
-    fn lie(&self) -> u32 {
-        let next = |state: u32| state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let state = next(self.0.load(SeqCst));
-        self.0.store(state, SeqCst);
-        state.rotate_left(16)
-    }
-}
-
-impl SharedPage for Liar {
-    type Relax = spin::Spin;
-
-    fn load(&self, _: usize) -> u32 {
-        self.lie()
-    }
-    fn store(&self, offset: usize, _: u32) {
-        assert!(offset < 4096);
-    }
-    fn compare_exchange(&self, offset: usize, current: u32, _: u32) -> Result<u32, u32> {
-        assert!(offset < 4096);
-        if self.lie() % 4 == 0 {
-            Ok(current)
-        } else {
-            Err(self.lie())
-        }
-    }
-    fn fetch_or(&self, offset: usize, _: u32) -> u32 {
-        assert!(offset < 4096);
-        self.lie()
-    }
-    fn fetch_and(&self, offset: usize, _: u32) -> u32 {
-        assert!(offset < 4096);
-        self.lie()
-    }
+/// A page of words that may be anything.
+fn liar(seed: u32) -> Liar {
+    Liar::new(seed, |random| random, 4)
 }
 
 /// A page that never lets a compare-exchange succeed and says what is worst for us.
@@ -133,10 +100,10 @@ proptest! {
         let free = (0..9).map(|_| table.alloc_unbound(vocabulary::DomainId(1)).unwrap());
         let mut ports: Vec<_> = ports.into_iter().chain(free).collect();
         for vcpu in 0..3 {
-            let page = Liar(AtomicU32::new(seed ^ vcpu));
+            let page = liar(seed ^ vcpu);
             table.init_control(&info, VcpuId(vcpu), page, 4024).unwrap();
         }
-        let expanded = table.expand_array(Liar(AtomicU32::new(!seed))).unwrap();
+        let expanded = table.expand_array(liar(!seed)).unwrap();
         prop_assert_eq!(table.replay(&info, expanded).flatten().count(), 0);
         for (operation, number) in operations {
             let port = ports[number as usize % ports.len()];

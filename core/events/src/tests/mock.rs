@@ -1,12 +1,13 @@
 //! A guest in vectors: its shared info, its FIFO pages, and a consumer that follows the interface's rules.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
+use shared_page::simulated::Page;
 use vocabulary::{DomainId, Port, VcpuId};
 
 use crate::fifo::{LINK, LINKED, MASKED, PENDING};
-use crate::{Bitmap, Closer, Effect, Effects, EventTable, Sent, SharedInfo, SharedPage};
+use crate::{Bitmap, Closer, Effect, Effects, EventTable, Sent, SharedInfo};
 
 /// `shared_info` and `vcpu_info`s.
 pub struct Info {
@@ -53,41 +54,6 @@ impl SharedInfo for Info {
     }
 }
 
-/// A guest page. Clones are the same page.
-#[derive(Clone)]
-pub struct Page(pub Arc<Vec<AtomicU32>>);
-
-impl Page {
-    pub fn new() -> Self {
-        Self(Arc::new((0..1024).map(|_| AtomicU32::new(0)).collect()))
-    }
-
-    /// Holds on the page, the test's own included.
-    pub fn holds(&self) -> usize {
-        Arc::strong_count(&self.0)
-    }
-}
-
-impl SharedPage for Page {
-    type Relax = spin::Spin;
-
-    fn load(&self, offset: usize) -> u32 {
-        self.0[offset / 4].load(SeqCst)
-    }
-    fn store(&self, offset: usize, value: u32) {
-        self.0[offset / 4].store(value, SeqCst);
-    }
-    fn compare_exchange(&self, offset: usize, current: u32, new: u32) -> Result<u32, u32> {
-        self.0[offset / 4].compare_exchange(current, new, SeqCst, SeqCst)
-    }
-    fn fetch_or(&self, offset: usize, bits: u32) -> u32 {
-        self.0[offset / 4].fetch_or(bits, SeqCst)
-    }
-    fn fetch_and(&self, offset: usize, bits: u32) -> u32 {
-        self.0[offset / 4].fetch_and(bits, SeqCst)
-    }
-}
-
 /// A domain: its table, and what it can see.
 pub struct Guest {
     pub table: EventTable<Page>,
@@ -114,7 +80,7 @@ impl Guest {
     /// Switches to the FIFO ABI with one array page; answers the effects of that.
     pub fn start_fifo(&mut self) -> Vec<Effect> {
         for vcpu in 0..self.vcpus {
-            let block = Page::new();
+            let block = Page::empty();
             self.blocks.push(block.clone());
             self.table
                 .init_control(&self.info, VcpuId(vcpu), block, 64)
@@ -124,7 +90,7 @@ impl Guest {
     }
 
     pub fn expand(&mut self) -> Vec<Effect> {
-        let page = Page::new();
+        let page = Page::empty();
         self.array.push(page.clone());
         let expanded = self.table.expand_array(page).unwrap();
         self.table.replay(&self.info, expanded).flatten().collect()

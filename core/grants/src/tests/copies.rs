@@ -15,7 +15,7 @@ fn lender(version: u32) -> Domain {
     let lender = domain(1, 2);
     lender
         .table
-        .set_version(version, || Some(Frame::new()))
+        .set_version(version, || Some(Frame::empty()))
         .unwrap();
     lender
 }
@@ -109,7 +109,7 @@ fn a_transitive_grant_leads_to_another_lender_once() {
     middle.write(8, GTF_transitive, 2, 3, 21);
     assert_eq!(status(resolve(&domain(4, 1))), Status::BadDomain);
     assert_eq!(status(resolve(&end)), Status::General);
-    end.table.set_version(2, || Some(Frame::new())).unwrap();
+    end.table.set_version(2, || Some(Frame::empty())).unwrap();
     end.write(21, GTF_transitive, 1, 5, 21);
     assert_eq!(status(resolve(&end)), Status::General);
     assert_eq!(middle.in_use(8), 0);

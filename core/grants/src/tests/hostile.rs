@@ -4,58 +4,21 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
+use shared_page::simulated::Liar;
 use vocabulary::{DomainId, GrantRef, Mfn, VcpuId};
 use xen_abi::grant_table::GTF_permit_access;
 
 use super::mock::Frame;
 use crate::{CopyAccess, GrantTable, MapRequest, Maptrack, SharedPage, Status};
 
-/// A frame whose every word is a fresh lie, from a seed, that is likely enough to look like an entry.
-struct Liar(AtomicU32);
-
-impl Liar {
-    fn lie(&self) -> u32 {
-        let state = self
-            .0
-            .load(SeqCst)
-            .wrapping_mul(1_664_525)
-            .wrapping_add(1_013_904_223);
-        self.0.store(state, SeqCst);
-        let random = state.rotate_left(16);
-        match random % 4 {
-            0 => random,
-            1 => u32::from(GTF_permit_access) | 2 << 16,
-            _ => random & 0xffff | 2 << 16,
-        }
-    }
-}
-
-impl SharedPage for Liar {
-    type Relax = spin::Spin;
-
-    fn load(&self, offset: usize) -> u32 {
-        assert!(offset < 4096);
-        self.lie()
-    }
-    fn store(&self, offset: usize, _: u32) {
-        assert!(offset < 4096);
-    }
-    fn compare_exchange(&self, offset: usize, current: u32, _: u32) -> Result<u32, u32> {
-        assert!(offset < 4096);
-        if self.lie() % 2 == 0 {
-            Ok(current)
-        } else {
-            Err(self.lie())
-        }
-    }
-    fn fetch_or(&self, offset: usize, _: u32) -> u32 {
-        assert!(offset < 4096);
-        self.lie()
-    }
-    fn fetch_and(&self, offset: usize, _: u32) -> u32 {
-        assert!(offset < 4096);
-        self.lie()
-    }
+/// A frame whose words are likely enough to look like entries.
+fn liar(seed: u32) -> Liar {
+    let shape = |random: u32| match random % 4 {
+        0 => random,
+        1 => u32::from(GTF_permit_access) | 2 << 16,
+        _ => random & 0xffff | 2 << 16,
+    };
+    Liar::new(seed, shape, 2)
 }
 
 /// A frame that always looks lendable but never lets itself be marked.
@@ -127,7 +90,7 @@ fn watched(version: u32) -> (Arc<GrantTable<Watched>>, Frame, Action) {
     let action = Arc::new(Mutex::new(None));
     let make = || {
         Some(Watched {
-            frame: Frame::new(),
+            frame: Frame::empty(),
             action: action.clone(),
         })
     };
@@ -167,7 +130,7 @@ fn nobody_gets_in_while_the_version_changes() {
     }));
     let make = || {
         Some(Watched {
-            frame: Frame::new(),
+            frame: Frame::empty(),
             action: action.clone(),
         })
     };
@@ -207,7 +170,7 @@ proptest! {
         let mut next = seed;
         let mut liar = || {
             next = next.wrapping_mul(747_796_405).wrapping_add(1);
-            Some(Liar(AtomicU32::new(next)))
+            Some(liar(next))
         };
         table.grow(2, &mut liar).unwrap();
         let track = Maptrack::new(DomainId(2), 2, 1).unwrap();

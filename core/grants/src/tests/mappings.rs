@@ -20,7 +20,7 @@ fn both_versions(test: impl Fn(Domain, Domain)) {
         let lender = domain(1, 2);
         lender
             .table
-            .set_version(version, || Some(Frame::new()))
+            .set_version(version, || Some(Frame::empty()))
             .unwrap();
         test(lender, domain(2, 0));
     }
@@ -283,16 +283,16 @@ fn tables_grow_to_their_limit() {
         (table.frame_count(), table.entry_count(), table.max_frames()),
         (0, 0, 3)
     );
-    table.grow(2, || Some(Frame::new())).unwrap();
+    table.grow(2, || Some(Frame::empty())).unwrap();
     let first = table.frame(0).unwrap().clone();
     first.0[0].store(5, SeqCst);
     assert_eq!(
-        status(table.grow(4, || Some(Frame::new()))),
+        status(table.grow(4, || Some(Frame::empty()))),
         Status::General
     );
     assert_eq!(status(table.grow(3, || None)), Status::NoSpace);
     assert_eq!(table.frame_count(), 2);
-    table.grow(3, || Some(Frame::new())).unwrap();
+    table.grow(3, || Some(Frame::empty())).unwrap();
     table.grow(1, || panic!("no frame is needed")).unwrap();
     assert_eq!((table.frame_count(), table.entry_count()), (3, 1536));
     assert_eq!(table.frame(0).unwrap().0[0].load(SeqCst), 5);

@@ -1,42 +1,12 @@
 //! A lender in vectors: its shared frames and what a guest does with them.
 
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
+pub use shared_page::simulated::Page as Frame;
 use vocabulary::{DomainId, GrantRef, Mfn, VcpuId};
 use xen_abi::grant_table::{GTF_permit_access, GTF_reading, GTF_type_mask, GTF_writing};
 
-use crate::{Grant, GrantHandle, GrantTable, Granted, MapRequest, Maptrack, SharedPage, Version};
-
-/// A shared frame. Clones are the same frame.
-#[derive(Clone)]
-pub struct Frame(pub Arc<Vec<AtomicU32>>);
-
-impl Frame {
-    pub fn new() -> Self {
-        Self(Arc::new((0..1024).map(|_| AtomicU32::new(0)).collect()))
-    }
-}
-
-impl SharedPage for Frame {
-    type Relax = spin::Spin;
-
-    fn load(&self, offset: usize) -> u32 {
-        self.0[offset / 4].load(SeqCst)
-    }
-    fn store(&self, offset: usize, value: u32) {
-        self.0[offset / 4].store(value, SeqCst);
-    }
-    fn compare_exchange(&self, offset: usize, current: u32, new: u32) -> Result<u32, u32> {
-        self.0[offset / 4].compare_exchange(current, new, SeqCst, SeqCst)
-    }
-    fn fetch_or(&self, offset: usize, bits: u32) -> u32 {
-        self.0[offset / 4].fetch_or(bits, SeqCst)
-    }
-    fn fetch_and(&self, offset: usize, bits: u32) -> u32 {
-        self.0[offset / 4].fetch_and(bits, SeqCst)
-    }
-}
+use crate::{Grant, GrantHandle, GrantTable, Granted, MapRequest, Maptrack, Version};
 
 /// A domain: what it lends and what it borrows.
 pub struct Domain {
@@ -46,7 +16,7 @@ pub struct Domain {
 
 pub fn domain(id: u16, frames: u32) -> Domain {
     let table = GrantTable::new(DomainId(id), 8).unwrap();
-    table.grow(frames, || Some(Frame::new())).unwrap();
+    table.grow(frames, || Some(Frame::empty())).unwrap();
     Domain {
         table,
         track: Maptrack::new(DomainId(id), 2, 2).unwrap(),

@@ -193,7 +193,7 @@ impl World {
         let table = &self.at(lender).table;
         let changes = version != table.version().number();
         let busy = (8..ENTRIES).any(|entry| self.holds(lender, entry).0 != 0);
-        let set = table.set_version(version, || Some(Frame::new()));
+        let set = table.set_version(version, || Some(Frame::empty()));
         assert_eq!(set.is_ok(), !(changes && busy));
         if changes && !busy {
             self.entries

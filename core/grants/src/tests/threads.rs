@@ -26,7 +26,7 @@ fn nobody_holds_what_was_taken_back(version: u32) {
     let lender = domain(1, 1);
     lender
         .table
-        .set_version(version, || Some(Frame::new()))
+        .set_version(version, || Some(Frame::empty()))
         .unwrap();
     let track = Maptrack::new(DomainId(2), 3, 2).unwrap();
     let lent: Vec<_> = (0..ENTRIES).map(|_| AtomicU64::new(0)).collect();
@@ -124,7 +124,7 @@ fn the_version_changes_only_while_nothing_is_held() {
             let mut version = 1;
             while running.load(SeqCst) {
                 version = 3 - version;
-                let _ = lender.table.set_version(version, || Some(Frame::new()));
+                let _ = lender.table.set_version(version, || Some(Frame::empty()));
             }
         });
         for reference in [0, 100] {

@@ -13,7 +13,7 @@ fn version_2_has_half_the_entries_and_a_status_frame() {
         lender.table.check_status_frames(0).unwrap_err().status,
         Status::General
     );
-    let set = |version| lender.table.set_version(version, || Some(Frame::new()));
+    let set = |version| lender.table.set_version(version, || Some(Frame::empty()));
     assert_eq!(set(0).unwrap_err().errno, Errno::EINVAL);
     assert_eq!(set(3).unwrap_err().errno, Errno::EINVAL);
     let none = lender.table.set_version(2, || None);
@@ -32,7 +32,7 @@ fn version_2_has_half_the_entries_and_a_status_frame() {
         lender.table.check_status_frames(2).unwrap_err().status,
         Status::General
     );
-    lender.table.grow(8, || Some(Frame::new())).unwrap();
+    lender.table.grow(8, || Some(Frame::empty())).unwrap();
     assert_eq!(lender.table.status_frame_count(), 1);
     set(1).unwrap();
     assert_eq!(lender.table.entry_count(), 4096);
@@ -46,7 +46,7 @@ fn only_reserved_entries_survive_and_keep_their_users() {
     lender.lend(9, 2, 52, 0);
     let (handle, _) = map(&lender, &borrower, host(1, false)).unwrap();
     let (blocking, _) = map(&lender, &borrower, host(9, false)).unwrap();
-    let set = |version| lender.table.set_version(version, || Some(Frame::new()));
+    let set = |version| lender.table.set_version(version, || Some(Frame::empty()));
     assert_eq!(set(2).unwrap_err().errno, Errno::EBUSY);
     assert_eq!(
         lender.in_use(9),
@@ -76,7 +76,7 @@ fn only_reserved_entries_survive_and_keep_their_users() {
 #[test]
 fn reserved_entries_that_the_other_version_lacks_are_dropped() {
     let lender = domain(1, 1);
-    let set = |version| lender.table.set_version(version, || Some(Frame::new()));
+    let set = |version| lender.table.set_version(version, || Some(Frame::empty()));
     set(2).unwrap();
     lender.lend(0, 2, 1 << 40, 0);
     lender.lend(1, 2, 51, GTF_sub_page);
@@ -92,7 +92,7 @@ fn swapped_entries_change_places() {
         let (lender, borrower) = (domain(1, 2), domain(2, 0));
         lender
             .table
-            .set_version(version, || Some(Frame::new()))
+            .set_version(version, || Some(Frame::empty()))
             .unwrap();
         lender.lend(10, 2, 70, 0);
         lender.lend(300, 2, 71, 0);
