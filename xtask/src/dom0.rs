@@ -12,44 +12,27 @@ use crate::toolstack;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
-/// Groups of modules that a scenario loads by name, with the modules each one needs.
-const MODULE_GROUPS: &[(&str, &[&str])] = &[
-    ("virtio-disk", &["virtio_pci", "virtio_blk"]),
-    ("ahci", &["ahci", "sd_mod"]),
-    ("ide", &["ata_piix", "sd_mod"]),
-    ("virtio-net", &["virtio_pci", "virtio_net"]),
-    ("e1000", &["e1000"]),
-    (
-        "interactive",
-        &[
-            "virtio_pci",
-            "virtio_blk",
-            "virtio_net",
-            "crc32c_generic",
-            "ext4",
-        ],
-    ),
+/// The emulated devices of a machine that has a disk and a network.
+const DISK_AND_NETWORK: &[&str] = &["virtio_pci", "virtio_blk", "virtio_net"];
+
+/// Groups of modules that a scenario loads by name, with lists of the modules each one needs.
+const MODULE_GROUPS: &[(&str, &[&[&str]])] = &[
+    ("virtio-disk", &[&["virtio_pci", "virtio_blk"]]),
+    ("ahci", &[&["ahci", "sd_mod"]]),
+    ("ide", &[&["ata_piix", "sd_mod"]]),
+    ("virtio-net", &[&["virtio_pci", "virtio_net"]]),
+    ("e1000", &[&["e1000"]]),
+    ("interactive", &[DISK_AND_NETWORK, guests::FILE_SYSTEM]),
     (
         "toolstack",
         &[
-            "virtio_pci",
-            "virtio_blk",
-            "virtio_net",
-            "crc32c_generic",
-            "ext4",
-            "xen-evtchn",
-            "xen-gntdev",
-            "xen-gntalloc",
-            "xen-privcmd",
-            "xenfs",
-            "xen-blkback",
-            "xen-netback",
-            "loop",
-            "tun",
-            "bridge",
+            DISK_AND_NETWORK,
+            guests::FILE_SYSTEM,
+            guests::BACK_ENDS,
+            &["tun"],
         ],
     ),
-    ("pciback", &["xen-pciback"]),
+    ("pciback", &[&["xen-pciback"]]),
 ];
 
 /// What dom0 is booted from.
@@ -157,9 +140,9 @@ fn start(places: &Places, kernel: &Kernel) -> Result<Archive> {
 
 fn add_modules(kernel: &Kernel, archive: &mut Archive) -> Result<()> {
     let mut stored = std::collections::BTreeSet::new();
-    for (group, names) in MODULE_GROUPS {
+    for (group, lists) in MODULE_GROUPS {
         let mut list = String::new();
-        for path in kernel.closure(names)? {
+        for path in kernel.closure(&lists.concat())? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let inside = format!("modules/files/{name}");
             list.push_str(&format!("/{inside}\n"));

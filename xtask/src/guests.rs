@@ -17,13 +17,12 @@ pub const FLAVOURS: &[(&str, &str)] = &[("cloud", "cloud-amd64"), ("stock", "amd
 /// The front ends, which Debian builds as modules, and the hypervisor's watchdog.
 const MODULES: &[&str] = &["xen-blkfront", "xen-netfront", "xen_wdt"];
 
-/// What a driver domain needs beside, in the flavour that has it: back ends, the toolstack's
-/// devices, and the file system of the toolstack's disk.
-const DRIVER_MODULES: &[&str] = &[
-    "crc32c_generic",
-    "ext4",
-    "loop",
-    "bridge",
+/// The file system of the disks that the tools make.
+pub const FILE_SYSTEM: &[&str] = &["crc32c_generic", "ext4"];
+
+/// What a domain with back ends needs, dom0 or a driver domain: the toolstack's devices, the back ends, and what these
+/// are set up on.
+pub const BACK_ENDS: &[&str] = &[
     "xen-evtchn",
     "xen-gntdev",
     "xen-gntalloc",
@@ -31,6 +30,8 @@ const DRIVER_MODULES: &[&str] = &[
     "xenfs",
     "xen-blkback",
     "xen-netback",
+    "loop",
+    "bridge",
 ];
 /// What a guest needs for a network card and a disk controller that are given to it.
 const DEVICE_MODULES: &[&str] = &["xen-pcifront", "ahci", "sd_mod", "e1000e"];
@@ -60,7 +61,8 @@ impl Guest {
         busybox::add(places, &mut archive)?;
         add_modules(&kernel, &mut archive, "modules", MODULES)?;
         if name == DRIVER_FLAVOUR {
-            add_modules(&kernel, &mut archive, "driver", DRIVER_MODULES)?;
+            let modules = [FILE_SYSTEM, BACK_ENDS].concat();
+            add_modules(&kernel, &mut archive, "driver", &modules)?;
             add_modules(&kernel, &mut archive, "device", DEVICE_MODULES)?;
         }
         add_programs(places, &mut archive, &["microbench", "registers"])?;
