@@ -1,4 +1,5 @@
-# What the entries have in common: guarded guest accesses, and the general registers in the order of `Registers`.
+# What the entries have in common: guarded guest accesses, the general registers in the order of `Registers`, and calls of
+# handlers.
 
 .macro FAULTS_TO target
     # The instruction that follows may fault on guest memory; control then goes to `target`.
@@ -64,4 +65,19 @@
     pop rdx
     pop rsi
     pop rdi
+.endm
+
+# Calls the handler of an entry from a guest, rdi and rsp at a full frame, and leaves for whatever guest runs then.
+.macro SERVE handler
+    sub rsp, 8
+    call [rip + {handlers} + \handler]
+    add rsp, 8
+    jmp exit_to_guest
+.endm
+
+# Goes back to what was interrupted, rsp at a full frame.
+.macro RETURN
+    POP_REGISTERS
+    add rsp, 8
+    iretq
 .endm

@@ -1,6 +1,16 @@
 # System calls. See syscall.rs for the invariants. At every entry: rsp = this processor's stack top,
 # rcx = guest rip, r11 = guest rflags, the guest's rsp in PerCpu::scratch_rsp, interrupts off.
 
+# A full frame's upper part for who came by `syscall`, with a code selector; the general registers are still the guest's.
+.macro PUSH_SYSCALL_FRAME code
+    push 0xe02b
+    push [rsp + 8 - {below} + {scratch}]
+    push r11
+    push \code
+    push rcx
+    push 0
+.endm
+
 .pushsection .text.entry, "ax", @progbits
 
 .balign 64
@@ -59,29 +69,16 @@ syscall_entry:
     je iret_fast
 21:
     pop rax
-    push 0xe02b
-    push [rsp + 8 - {below} + {scratch}]
-    push r11
-    push 0xe033
-    push rcx
-    push 0
+    PUSH_SYSCALL_FRAME 0xe033
     mov dword ptr [rsp + 4], 0x100
     PUSH_REGISTERS
     mov rdi, rsp
-    sub rsp, 8
-    call [rip + {handlers} + {on_hypercall}]
-    add rsp, 8
-    jmp exit_to_guest
+    SERVE {on_hypercall}
 
 30: # Rare: let the slow path do the bounce from a full frame.
     pop rdx
     pop rax
-    push 0xe02b
-    push [rsp + 8 - {below} + {scratch}]
-    push r11
-    push 0xe033
-    push rcx
-    push 0
+    PUSH_SYSCALL_FRAME 0xe033
     mov dword ptr [rsp + 4], 0x100
     lea r11, [rip + {handlers} + {on_user_syscall}]
     jmp slow_call
@@ -89,12 +86,7 @@ syscall_entry:
 # A 32-bit user program's `syscall`.
 .globl syscall32_entry
 syscall32_entry:
-    push 0xe02b
-    push [rsp + 8 - {below} + {scratch}]
-    push r11
-    push 0xe023
-    push rcx
-    push 0
+    PUSH_SYSCALL_FRAME 0xe023
     lea r11, [rip + {handlers} + {on_user_syscall32}]
     # fall through
 
@@ -260,19 +252,13 @@ exit_to_guest:
 
 60: # Work for this processor: timers, scheduling, shoot-downs of another vCPU's making.
     mov rdi, rsp
-    sub rsp, 8
-    call [rip + {handlers} + {on_work}]
-    add rsp, 8
-    jmp exit_to_guest
+    SERVE {on_work}
 61: # An event is pending; delivered only where the guest has them open.
     cmp byte ptr [rax + 1], 0
     jne 62b
     mov rdi, rsp
-    sub rsp, 8
-    call [rip + {handlers} + {on_events}]
-    add rsp, 8
-    # Once more from the start: the delivery may have ended the domain.
-    jmp exit_to_guest
+    # Leaving begins from the start: the delivery may have ended the domain.
+    SERVE {on_events}
 
 # The same from the fast path of `iret`, whose frame lies one word below a full frame's place, for the guest's rax
 # stood above it: it moves up by that word, last word first. What stands above the selectors goes.
@@ -299,9 +285,6 @@ iret_faulted:
     push 0
     PUSH_REGISTERS
     mov rdi, rsp
-    sub rsp, 8
-    call [rip + {handlers} + {on_iret_fault}]
-    add rsp, 8
-    jmp exit_to_guest
+    SERVE {on_iret_fault}
 
 .popsection

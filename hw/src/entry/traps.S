@@ -19,14 +19,9 @@ page_fault_stub:
     mov rsi, cr2
     test byte ptr [rsp + 136], 3
     jz 1f
-    sub rsp, 8
-    call [rip + {handlers} + {on_page_fault}]
-    add rsp, 8
-    jmp exit_to_guest
+    SERVE {on_page_fault}
 1:  call hypervisor_trap_aligned
-    POP_REGISTERS
-    add rsp, 8
-    iretq
+    RETURN
 
 .balign 64
 trap_common:
@@ -35,14 +30,9 @@ trap_common:
     xor esi, esi
     test byte ptr [rsp + 136], 3
     jz 1f
-2:  sub rsp, 8
-    call [rip + {handlers} + {on_trap}]
-    add rsp, 8
-    jmp exit_to_guest
+    SERVE {on_trap}
 1:  call hypervisor_trap_aligned
-    POP_REGISTERS
-    add rsp, 8
-    iretq
+    RETURN
 
 .balign 64
 interrupt_common:
@@ -50,17 +40,12 @@ interrupt_common:
     mov rdi, rsp
     test byte ptr [rsp + 136], 3
     jz 1f
-    sub rsp, 8
-    call [rip + {handlers} + {on_interrupt}]
-    add rsp, 8
-    jmp exit_to_guest
+    SERVE {on_interrupt}
 1:  mov rbp, rsp
     and rsp, -16
     call [rip + {handlers} + {on_interrupt}]
     mov rsp, rbp
-    POP_REGISTERS
-    add rsp, 8
-    iretq
+    RETURN
 
 # Calls the handler of the hypervisor's own faults on an aligned stack. rbp was saved in the frame.
 hypervisor_trap_aligned:
@@ -88,9 +73,7 @@ own_stack_common:
     and rsp, -16
     call {own_stack_trap}
     mov rsp, rbp
-    POP_REGISTERS
-    add rsp, 8
-    iretq
+    RETURN
 
 # Debug exception: an own stack, since `mov ss` followed by `syscall` can raise it in ring 0 before the
 # stack is switched. From a guest the frame moves to the ordinary stack.
