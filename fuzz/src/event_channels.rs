@@ -3,8 +3,9 @@
 use crate::bytes::Bytes;
 use crate::page::{Page, WORDS};
 use crate::Target;
-use events::{Bitmap, Closer, Effect, EventTable, Sent, SharedInfo};
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering::SeqCst};
+use events::simulated::Info;
+use events::{Bitmap, Closer, Effect, EventTable, Sent};
+use std::sync::atomic::Ordering::SeqCst;
 use vocabulary::{DomainId, Port, VcpuId};
 
 /// The target.
@@ -18,52 +19,6 @@ const VCPUS: u32 = 3;
 /// More accesses to one page for one operation than this are a loop that the guest controls.
 const MOST_ACCESSES: u32 = 20_000;
 
-struct Info {
-    words: [Vec<AtomicU64>; 2],
-    selectors: Vec<AtomicU64>,
-    upcalls: Vec<AtomicU8>,
-}
-
-impl Info {
-    fn new() -> Self {
-        let words = |count: u32| (0..count).map(|_| AtomicU64::new(0)).collect();
-        Self {
-            words: [words(64), words(64)],
-            selectors: words(VCPUS),
-            upcalls: (0..VCPUS).map(|_| AtomicU8::new(0)).collect(),
-        }
-    }
-
-    fn map(&self, map: Bitmap) -> &[AtomicU64] {
-        match map {
-            Bitmap::Pending => &self.words[0],
-            Bitmap::Mask => &self.words[1],
-        }
-    }
-}
-
-impl SharedInfo for Info {
-    fn load(&self, map: Bitmap, word: usize) -> u64 {
-        self.map(map)[word].load(SeqCst)
-    }
-
-    fn fetch_or(&self, map: Bitmap, word: usize, bits: u64) -> u64 {
-        self.map(map)[word].fetch_or(bits, SeqCst)
-    }
-
-    fn fetch_and(&self, map: Bitmap, word: usize, bits: u64) -> u64 {
-        self.map(map)[word].fetch_and(bits, SeqCst)
-    }
-
-    fn fetch_or_selector(&self, vcpu: VcpuId, bits: u64) -> u64 {
-        self.selectors[vcpu.0 as usize].fetch_or(bits, SeqCst)
-    }
-
-    fn set_upcall_pending(&self, vcpu: VcpuId) -> bool {
-        self.upcalls[vcpu.0 as usize].swap(1, SeqCst) != 0
-    }
-}
-
 struct Domain {
     table: EventTable<Page>,
     info: Info,
@@ -74,7 +29,7 @@ impl Domain {
     fn new(number: u16, ports: u32) -> Option<Self> {
         Some(Self {
             table: EventTable::new(DomainId(number), VCPUS, ports).ok()?,
-            info: Info::new(),
+            info: Info::new(VCPUS),
             pages: Vec::new(),
         })
     }

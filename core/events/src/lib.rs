@@ -38,6 +38,8 @@ mod number;
 mod poll;
 mod send;
 mod shared;
+#[cfg(any(test, feature = "simulated"))]
+pub mod simulated;
 mod slot;
 mod table;
 mod two_level;

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use shared_page::simulated::Liar;
 use vocabulary::VcpuId;
 
-use super::mock::Info;
 use crate::fifo::{LINKED, MASKED, PENDING};
+use crate::simulated::Info;
 use crate::{Effect, EventTable, Sent, SharedPage};
 
 /// A page of words that may be anything.

@@ -1,58 +1,14 @@
-//! A guest in vectors: its shared info, its FIFO pages, and a consumer that follows the interface's rules.
+//! A guest in vectors: a consumer that follows the interface's rules.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::Mutex;
 
 use shared_page::simulated::Page;
 use vocabulary::{DomainId, Port, VcpuId};
 
 use crate::fifo::{LINK, LINKED, MASKED, PENDING};
-use crate::{Bitmap, Closer, Effect, Effects, EventTable, Sent, SharedInfo};
-
-/// `shared_info` and `vcpu_info`s.
-pub struct Info {
-    pub pending: Vec<AtomicU64>,
-    pub mask: Vec<AtomicU64>,
-    pub selector: Vec<AtomicU64>,
-    pub upcall: Vec<AtomicU8>,
-}
-
-impl Info {
-    pub fn new(vcpus: u32) -> Self {
-        let words = |count: u32| (0..count).map(|_| AtomicU64::new(0)).collect();
-        Self {
-            pending: words(64),
-            mask: words(64),
-            selector: words(vcpus),
-            upcall: (0..vcpus).map(|_| AtomicU8::new(0)).collect(),
-        }
-    }
-
-    fn map(&self, map: Bitmap) -> &[AtomicU64] {
-        match map {
-            Bitmap::Pending => &self.pending,
-            Bitmap::Mask => &self.mask,
-        }
-    }
-}
-
-impl SharedInfo for Info {
-    fn load(&self, map: Bitmap, word: usize) -> u64 {
-        self.map(map)[word].load(SeqCst)
-    }
-    fn fetch_or(&self, map: Bitmap, word: usize, bits: u64) -> u64 {
-        self.map(map)[word].fetch_or(bits, SeqCst)
-    }
-    fn fetch_and(&self, map: Bitmap, word: usize, bits: u64) -> u64 {
-        self.map(map)[word].fetch_and(bits, SeqCst)
-    }
-    fn fetch_or_selector(&self, vcpu: VcpuId, bits: u64) -> u64 {
-        self.selector[vcpu.0 as usize].fetch_or(bits, SeqCst)
-    }
-    fn set_upcall_pending(&self, vcpu: VcpuId) -> bool {
-        self.upcall[vcpu.0 as usize].swap(1, SeqCst) != 0
-    }
-}
+use crate::simulated::Info;
+use crate::{Closer, Effect, Effects, EventTable, Sent};
 
 /// A domain: its table, and what it can see.
 pub struct Guest {
