@@ -49,6 +49,16 @@ pub const GROUP: Group = Group {
             unpin_frees
         ),
         case!(
+            "unpin-frees-many",
+            "so may every table below, however many there are",
+            unpin_frees_many
+        ),
+        case!(
+            "unpin-frees-though-refused",
+            "even where a later request of the list is refused",
+            unpin_frees_though_refused
+        ),
+        case!(
             "pin-bad-frame",
             "pinning a frame that is not ours is refused",
             bad_frame
@@ -209,6 +219,50 @@ fn unpin_frees() {
     assert_ne!(update_va_mapping(page.va, page.entry(WRITABLE), INVLPG), 0);
     assert_eq!(unpin(page.mfn()), 0);
     page.make_writable().words()[0] = 1;
+}
+
+/// Tables below one that are more than a hypervisor drops in one go.
+const MANY: u64 = 80;
+
+/// An L2 with full L1 tables below it, pinned; all in one run of pages, the L2 first.
+fn many_tables() -> Page {
+    let first = Page::take_run(MANY as usize + 1);
+    let data = Page::take().make_readonly();
+    for number in 1..=MANY {
+        let table = first.next(number);
+        table.words().fill(data.entry(READ_ONLY));
+        first.words()[number as usize] = table.entry(TABLE);
+        table.make_readonly();
+    }
+    first.make_readonly();
+    assert_eq!(pin(2, first.mfn()), 0);
+    first
+}
+
+/// All of them may be written to now, the last one too.
+fn are_free(first: Page) {
+    for number in (0..=MANY).rev() {
+        first.next(number).make_writable().words()[0] = 0;
+    }
+}
+
+fn unpin_frees_many() {
+    let first = many_tables();
+    assert_eq!(unpin(first.mfn()), 0);
+    are_free(first);
+}
+
+fn unpin_frees_though_refused() {
+    let first = many_tables();
+    let requests = [(ext::UNPIN, first.mfn()), (99, 0)];
+    let list = requests.map(|(command, frame)| ExtOp {
+        command,
+        pad: 0,
+        first: frame,
+        second: 0,
+    });
+    assert_eq!(mmuext(&list), (ENOSYS, 1));
+    are_free(first);
 }
 
 fn bad_frame() {

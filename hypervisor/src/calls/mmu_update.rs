@@ -1,7 +1,7 @@
 //! `mmu_update`: changes entries of page tables and of the machine-to-physical table, a batch at a time.
 
 use calls::MmuUpdateOp;
-use memory::{Budget, EntryUpdate, Mode, Stop};
+use memory::{Budget, EntryUpdate, Mode, Paging, Stop};
 use vocabulary::{DomainId, MachineAddr, Refusal};
 
 use super::requests::{self, Requests};
@@ -83,26 +83,36 @@ fn apply_all(
     let mut paging = domain.paging.lock();
     while let Some(at) = requests.next() {
         budget.check()?;
-        let [pointer, value] = guest::read_words::<2>(at)?;
-        let mode = match MmuUpdateOp::from_number((pointer & COMMAND) as u32) {
-            // Entries name machine frames in a PV guest anyway, so "do not translate" changes nothing.
-            Ok(MmuUpdateOp::NormalPtUpdate | MmuUpdateOp::PtUpdateNoTranslate) => Mode::Normal,
-            Ok(MmuUpdateOp::PtUpdatePreserveAd) => Mode::PreserveAccessedDirty,
-            Ok(MmuUpdateOp::MachphysUpdate) => {
-                machphys(pages, MachineAddr(pointer), value)?;
-                requests.finished();
-                budget.charge(1);
-                continue;
-            }
-            Err(not_done) => return Err(Refusal::from(not_done).into()),
-        };
-        let update = entry_update(pointer, value, mode, pages);
-        mmu.update_entry(&mut paging, &update, budget)?;
-        budget.charge(4);
+        let result = apply(&mut paging, pages, at, budget);
+        if let Err(stop) = result {
+            mmu.finish(&mut paging, budget)?;
+            return Err(stop);
+        }
         requests.finished();
     }
     // What the last change left over (a table that nobody uses any more) is finished before the caller knows.
     mmu.finish(&mut paging, budget)
+}
+
+/// Does the request at an address of the caller's.
+#[inline(always)]
+fn apply(paging: &mut Paging, pages: DomainId, at: u64, budget: &mut Budget) -> Result<(), Stop> {
+    let [pointer, value] = guest::read_words::<2>(at)?;
+    let mode = match MmuUpdateOp::from_number((pointer & COMMAND) as u32) {
+        // Entries name machine frames in a PV guest anyway, so "do not translate" changes nothing.
+        Ok(MmuUpdateOp::NormalPtUpdate | MmuUpdateOp::PtUpdateNoTranslate) => Mode::Normal,
+        Ok(MmuUpdateOp::PtUpdatePreserveAd) => Mode::PreserveAccessedDirty,
+        Ok(MmuUpdateOp::MachphysUpdate) => {
+            machphys(pages, MachineAddr(pointer), value)?;
+            budget.charge(1);
+            return Ok(());
+        }
+        Err(not_done) => return Err(Refusal::from(not_done).into()),
+    };
+    let update = entry_update(pointer, value, mode, pages);
+    machine::mmu().update_entry(paging, &update, budget)?;
+    budget.charge(4);
+    Ok(())
 }
 
 /// `MMU_MACHPHYS_UPDATE`: the pseudo-physical number of one of the pages' owner's frames.

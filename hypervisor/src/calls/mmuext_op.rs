@@ -30,22 +30,41 @@ fn apply_all(
     requests: &mut Requests<SIZE>,
     budget: &mut Budget,
 ) -> Result<(), Stop> {
-    let mut may_leave_work = false;
+    // A call that goes on may have no request left, but what the last one left over.
+    let mut may_leave_work = requests.are_continued();
     while let Some(at) = requests.next() {
         budget.check()?;
-        let request = guest::read::<Request>(at)?;
-        if !flush_here(vcpu, domain, &request) {
-            let operation = MmuextOp::from_number(request.cmd).map_err(Refusal::from)?;
-            apply(vcpu, domain, operation, &request, budget)?;
-            may_leave_work = true;
+        match one(vcpu, domain, at, budget) {
+            Ok(leaves_work) => may_leave_work |= leaves_work,
+            Err(stop) => {
+                finish(domain, budget)?;
+                return Err(stop);
+            }
         }
-        budget.charge(4);
         requests.finished();
     }
     if may_leave_work {
-        machine::mmu().finish(&mut domain.paging.lock(), budget)?;
+        finish(domain, budget)?;
     }
     Ok(())
+}
+
+/// Does the request at an address of the caller's; says whether it may have left work over.
+#[inline(always)]
+fn one(vcpu: &Vcpu, domain: &Domain, at: u64, budget: &mut Budget) -> Result<bool, Stop> {
+    let request = guest::read::<Request>(at)?;
+    budget.charge(4);
+    if flush_here(vcpu, domain, &request) {
+        return Ok(false);
+    }
+    apply(vcpu, domain, &request, budget)?;
+    Ok(true)
+}
+
+/// Tables that nobody uses any more are free before the caller is told that its requests are done, or that one was
+/// refused: then that one is tried, and refused, again.
+fn finish(domain: &Domain, budget: &mut Budget) -> Result<(), Stop> {
+    machine::mmu().finish(&mut domain.paging.lock(), budget)
 }
 
 /// Does a flush of this processor alone, the commonest request; says whether it was one.
@@ -78,13 +97,8 @@ fn own(vcpu: &Vcpu, domain: &Domain) -> Result<(), Refusal> {
     }
 }
 
-fn apply(
-    vcpu: &Vcpu,
-    domain: &Domain,
-    operation: MmuextOp,
-    request: &Request,
-    budget: &mut Budget,
-) -> Result<(), Stop> {
+fn apply(vcpu: &Vcpu, domain: &Domain, request: &Request, budget: &mut Budget) -> Result<(), Stop> {
+    let operation = MmuextOp::from_number(request.cmd).map_err(Refusal::from)?;
     let mmu = machine::mmu();
     let (first, second) = (request.arg1, request.arg2);
     let mut pin = |level| mmu.pin(&mut domain.paging.lock(), Mfn(first), level, budget);

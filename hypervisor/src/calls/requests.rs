@@ -14,6 +14,7 @@ pub struct Requests<const SIZE: u64> {
     first: u64,
     count: u32,
     done: u32,
+    continued: bool,
 }
 
 impl<const SIZE: u64> Requests<SIZE> {
@@ -21,6 +22,12 @@ impl<const SIZE: u64> Requests<SIZE> {
     #[inline(always)]
     pub fn next(&self) -> Option<u64> {
         (self.done < self.count).then(|| self.address(self.done))
+    }
+
+    /// Whether the call goes on after it stopped. There may be no request left, but work that the last one left over.
+    #[inline(always)]
+    pub fn are_continued(&self) -> bool {
+        self.continued
     }
 
     /// That request is done.
@@ -53,6 +60,7 @@ pub fn run<const SIZE: u64>(
         first,
         count,
         done: 0,
+        continued,
     };
     let result = work(&mut requests, &mut Budget::new(BUDGET));
     let done = requests.done;
