@@ -13,6 +13,7 @@ mod deadlines;
 mod own_cpu;
 mod pools;
 mod shares;
+mod siblings;
 mod simulation;
 mod slots;
 

@@ -25,8 +25,7 @@ mod virtual_time;
 use vocabulary::{earlier, Nanos};
 
 use self::members::{Cpu, Domain, Room, Vcpu};
-use self::rules::Rules;
-use self::virtual_time::VirtualTime;
+use self::rules::{Rival, Rules};
 use crate::{CpuId, CpuSet, Decision, Policy, Slots, Tuning, VcpuKey};
 
 /// The policies `credit2` and `credit`.
@@ -154,8 +153,8 @@ impl FairScheduler {
             return false;
         };
         let stays = vcpu.runnable && self.may_run(vcpu, cpu_id) && !self.is_spent(key, now);
-        let first = cpu.queue.first();
-        stays && first.is_none_or(|first| self.rules.goes_on(cpu, vcpu, first.0, now))
+        let first = first_rival(cpu, &self.vcpus);
+        stays && first.is_none_or(|first| self.rules.goes_on(cpu, vcpu, &first, now))
     }
 
     /// Takes the vCPU that runs next on the CPU out of its queue; parks those on the way whose domain's cap
@@ -183,7 +182,7 @@ impl FairScheduler {
     fn decide(
         &mut self,
         cpu_id: CpuId,
-        stopped: Option<VirtualTime>,
+        stopped: Option<Rival>,
         mut pokes: CpuSet,
         now: Nanos,
     ) -> Decision {
@@ -199,9 +198,10 @@ impl FairScheduler {
         let mut timer = cpu.duties.first().map(|first| first.0);
         cpu.until = None;
         if let Some(vcpu) = cpu.current.and_then(|key| self.vcpus.get(key)) {
-            let first = cpu.queue.first().map(|first| first.0);
-            if let Some(rival) = earlier(first, stopped) {
-                cpu.until = Some(self.rules.slice_end(cpu, vcpu, rival, now));
+            let first = first_rival(cpu, &self.vcpus);
+            let rivals = first.into_iter().chain(stopped);
+            if let Some(rival) = rivals.min_by_key(|rival| rival.reached) {
+                cpu.until = Some(self.rules.slice_end(cpu, vcpu, &rival, now));
                 timer = earlier(timer, cpu.until);
             }
             let domain = self.domains.get(vcpu.domain);
@@ -220,11 +220,11 @@ impl FairScheduler {
     fn look_later(&mut self, cpu_id: CpuId, now: Nanos) -> Option<Nanos> {
         let cpu = self.cpus.get_mut(cpu_id.0)?;
         let vcpu = self.vcpus.get(cpu.current?)?;
-        let (rival, _) = cpu.queue.first()?;
-        if !self.rules.goes_on(cpu, vcpu, rival, now) {
+        let rival = first_rival(cpu, &self.vcpus)?;
+        if !self.rules.goes_on(cpu, vcpu, &rival, now) {
             return None;
         }
-        cpu.until = Some(self.rules.slice_end(cpu, vcpu, rival, now));
+        cpu.until = Some(self.rules.slice_end(cpu, vcpu, &rival, now));
         cpu.timer = earlier(cpu.timer, cpu.until);
         cpu.timer
     }
@@ -250,4 +250,11 @@ impl FairScheduler {
         }
         true
     }
+}
+
+/// Who waits first in the CPU's queue.
+fn first_rival(cpu: &Cpu, vcpus: &Slots<Vcpu>) -> Option<Rival> {
+    let (reached, key) = cpu.queue.first()?;
+    let domain = vcpus.get(key)?.domain;
+    Some(Rival { reached, domain })
 }

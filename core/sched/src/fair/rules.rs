@@ -11,6 +11,14 @@ const LEAD: i64 = at_default_weight(2_000_000);
 /// No vCPU runs longer than this while others wait (`credit2`).
 const LONGEST_TURN: Nanos = Nanos(10_000_000);
 
+/// Who waits for a CPU, as whoever runs there sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rival {
+    /// How far it has come.
+    pub reached: VirtualTime,
+    pub domain: u32,
+}
+
 /// The policy and its parameters.
 #[derive(Debug)]
 pub(crate) struct Rules {
@@ -23,6 +31,12 @@ impl Rules {
         self.policy == Policy::Credit
     }
 
+    /// Whether the turn is of a set length. A turn is for others than its domain to wait for: vCPUs of one domain
+    /// often wait for each other, spinning, and take turns within it by how far they came, as under `credit2`.
+    fn is_set_turn(&self, current: &Vcpu, rival: &Rival) -> bool {
+        self.has_set_turns() && current.domain != rival.domain
+    }
+
     /// No vCPU runs longer than this while others wait.
     pub fn longest_run(&self) -> Nanos {
         let turn = if self.has_set_turns() {
@@ -33,32 +47,32 @@ impl Rules {
         turn.max(self.tuning.rate_limit)
     }
 
-    /// Whether the current vCPU goes on, with one that came to `first` waiting.
-    pub fn goes_on(&self, cpu: &Cpu, current: &Vcpu, first: VirtualTime, now: Nanos) -> bool {
+    /// Whether the current vCPU goes on, with `first` waiting.
+    pub fn goes_on(&self, cpu: &Cpu, current: &Vcpu, first: &Rival, now: Nanos) -> bool {
         if cpu.yielded {
             return false;
         }
         if now.0 < cpu.since.0.saturating_add(self.tuning.rate_limit.0) {
             return true;
         }
-        if self.has_set_turns() {
+        if self.is_set_turn(current, first) {
             // Of equals, whoever waits is next.
             let in_turn = !cpu.preempted && now < self.turn_end(cpu);
-            return in_turn || current.reached < first;
+            return in_turn || current.reached < first.reached;
         }
-        current.reached <= first
+        current.reached <= first.reached
     }
 
-    /// When the CPU, which runs `current`, must look again because one that came to `rival` waits.
-    pub fn slice_end(&self, cpu: &Cpu, current: &Vcpu, rival: VirtualTime, now: Nanos) -> Nanos {
-        let end = if self.has_set_turns() {
+    /// When the CPU, which runs `current`, must look again because `rival` waits.
+    pub fn slice_end(&self, cpu: &Cpu, current: &Vcpu, rival: &Rival, now: Nanos) -> Nanos {
+        let end = if self.is_set_turn(current, rival) {
             if cpu.preempted {
                 now
             } else {
                 self.turn_end(cpu)
             }
         } else {
-            let lead = rival.since(current.reached).saturating_add(LEAD);
+            let lead = rival.reached.since(current.reached).saturating_add(LEAD);
             let turn = current.weight.time_for(lead).min(LONGEST_TURN);
             Nanos(now.0.saturating_add(turn.0))
         };

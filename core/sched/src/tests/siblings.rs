@@ -1,0 +1,65 @@
+//! Several vCPUs of one domain on one CPU: they often wait for each other, spinning, so that they take turns often, at
+//! nobody else's cost.
+
+use super::*;
+
+/// A CPU with `siblings` vCPUs of one domain and `others` of domains of their own, all of which burn for ten seconds.
+fn crowd(
+    scheduler: FairScheduler,
+    siblings: usize,
+    others: usize,
+    habit: Habit,
+) -> Machine<FairScheduler> {
+    let mut machine = Machine::new(scheduler, 1);
+    machine.keeps_stretches = true;
+    let first = machine.add(None, CpuSet::ALL, HOG);
+    let domain = machine.guests[first].domain;
+    for _ in 1..siblings {
+        machine.add_to(domain, CpuSet::ALL, HOG);
+    }
+    for _ in 0..others {
+        machine.add(None, CpuSet::ALL, habit);
+    }
+    for guest in 0..siblings + others {
+        machine.wake(guest);
+    }
+    machine.run(10 * SECOND);
+    machine
+}
+
+/// The longest that a vCPU stood still between two stretches of running.
+fn longest_gap(guest: &simulation::Guest) -> u64 {
+    let pairs = guest.stretches.windows(2);
+    pairs.map(|pair| pair[1].0 - pair[0].1).max().unwrap()
+}
+
+#[test]
+fn vcpus_of_a_domain_wait_for_each_other_for_a_few_milliseconds() {
+    for scheduler in [FairScheduler::credit2(), FairScheduler::credit()] {
+        let machine = crowd(scheduler, 4, 0, HOG);
+        for guest in &machine.guests {
+            // Three others' leads of 2 ms, each of which begins up to as much behind.
+            assert!(longest_gap(guest) <= 12_500_000, "{}", longest_gap(guest));
+        }
+        assert_shares(&machine.shares(10 * SECOND), &[250; 4], 3);
+    }
+}
+
+#[test]
+fn turns_within_a_domain_take_nothing_from_others() {
+    let machine = crowd(FairScheduler::credit(), 4, 1, HOG);
+    assert_shares(&machine.shares(10 * SECOND), &[200; 5], 4);
+    // The other one's turns are as long as ever.
+    let stretches = &machine.guests[4].stretches;
+    let short = stretches.iter().filter(|(from, to)| to - from < 29_000_000);
+    assert!(short.count() <= 2, "{stretches:?}");
+}
+
+#[test]
+fn who_sleeps_beside_a_large_domain_wakes_in_time() {
+    for scheduler in [FairScheduler::credit2(), FairScheduler::credit()] {
+        let machine = crowd(scheduler, 8, 1, Habit::random(100_000, 5_000_000));
+        let (most, _) = machine.guests[8].longest_waits();
+        assert!(most <= 1_010_000, "{most}");
+    }
+}
