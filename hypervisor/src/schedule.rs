@@ -184,10 +184,20 @@ fn poke_all(cpus: &CpuSet) {
     }
 }
 
-/// Chooses what this processor does, which runs `running` now. The runstate of one that stops is the second.
-pub fn choose(processor: usize, running: Option<&Arc<Vcpu>>) -> (Choice, Option<Runstate>) {
+/// Chooses what this processor does, which runs `running` now, one that `spins` if it can be seen to wait for another.
+/// The runstate of one that stops is the second.
+pub fn choose(
+    processor: usize,
+    running: Option<&Arc<Vcpu>>,
+    spins: bool,
+) -> (Choice, Option<Runstate>) {
     let now = clock::now();
     let mut state = STATE.lock();
+    if let Some(vcpu) = running.filter(|_| spins) {
+        trace::note_vcpu(trace::event::YIELD, vcpu);
+        // Whoever is told of it is this processor, which is about to look.
+        let _ = state.policy.yield_now(vcpu.key, now);
+    }
     if let Some(vcpu) = running.filter(|vcpu| !vcpu.is_runnable()) {
         state.policy.sleep(vcpu.key, now);
     }

@@ -15,7 +15,7 @@ use hw::{cpu, cpu_local, descriptors, paging, switch as hardware, tlb};
 
 use crate::schedule::{choose, Choice};
 use crate::vcpu::{Vcpu, NOWHERE};
-use crate::{current, idle_time, machine, power, timers, trace, traps, vcpu_time, work};
+use crate::{current, guest, idle_time, machine, power, timers, trace, traps, vcpu_time, work};
 
 /// What a processor has loaded.
 struct Here {
@@ -40,13 +40,14 @@ pub fn is_running() -> bool {
 }
 
 /// Gives this processor to whom the scheduler says, idling until there is somebody. On the way out to a
-/// guest, with the registers at the stack's top.
-pub fn switch(registers: &mut Registers) {
+/// guest, with the registers at the stack's top. If it `looks`, a vCPU that spins yields.
+pub fn switch(registers: &mut Registers, looks: bool) {
     let processor = PerCpu::current().index();
     let (mut loaded, mut runs) = HERE.with(|here| (here.loaded.take(), here.runs.replace(false)));
     loop {
         let running = loaded.as_ref().filter(|_| runs);
-        let (choice, stopped) = choose(processor, running);
+        let spins = running.is_some_and(|vcpu| looks && spins(vcpu, registers));
+        let (choice, stopped) = choose(processor, running, spins);
         if let (Some(vcpu), Some(runstate)) = (running, &stopped) {
             vcpu_time::publish_runstate(vcpu, runstate);
             if vcpu.domain.is_shut_down() {
@@ -79,6 +80,18 @@ pub fn switch(registers: &mut Registers) {
         here.loaded.set(loaded);
         here.runs.set(true);
     });
+}
+
+/// Whether the guest's kernel was interrupted in a loop that waits for another processor: before or behind `pause`,
+/// which takes longer than the rest of such a loop. Wrong answers change who of the domain runs first, nothing else.
+fn spins(vcpu: &Vcpu, registers: &Registers) -> bool {
+    /// The instruction as it lies in memory.
+    const PAUSE: [u8; 2] = [0xf3, 0x90];
+    if !vcpu.context.in_kernel() {
+        return false;
+    }
+    let around = guest::read::<[u8; 4]>(registers.rip.wrapping_sub(2));
+    around.is_ok_and(|[one, two, three, four]| [one, two] == PAUSE || [three, four] == PAUSE)
 }
 
 /// Makes `next` the vCPU whose state is loaded.

@@ -201,7 +201,7 @@ pub fn expire() {
     TIMES.with(|times| {
         if times.slice.get().is_some_and(|until| until <= now) {
             times.slice.set(None);
-            work::raise_here(work::RESCHEDULE);
+            work::raise_here(work::RESCHEDULE | work::LOOK);
         }
         set_for(times, first, &look);
     });

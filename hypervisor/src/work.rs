@@ -32,6 +32,8 @@ pub const TRACE: u32 = 1 << 7;
 
 /// Free memory has fallen to a threshold: tell dom0.
 pub const LOW_MEMORY: u32 = 1 << 8;
+/// A turn ended here, or the policy wants to know whether the vCPU that runs here spins. Comes with [`RESCHEDULE`].
+pub const LOOK: u32 = 1 << 9;
 
 /// Adds to what this processor owes.
 #[inline]
@@ -70,9 +72,12 @@ pub extern "C" fn work(registers: &mut Registers) {
         announce(bits);
     }
     // What expired may have woken somebody, and that is best answered in the same round.
-    let woken = PerCpu::current().work.fetch_and(!RESCHEDULE, AcqRel);
-    if (bits | woken) & RESCHEDULE != 0 || !schedule::is_running() {
-        schedule::switch(registers);
+    let woken = PerCpu::current()
+        .work
+        .fetch_and(!(RESCHEDULE | LOOK), AcqRel);
+    let both = bits | woken;
+    if both & RESCHEDULE != 0 || !schedule::is_running() {
+        schedule::switch(registers, both & LOOK != 0);
     }
     if bits & TIME != 0 {
         current::with(|vcpu| vcpu_time::publish_if_stale(vcpu));

@@ -151,7 +151,7 @@ impl Scheduler for FairScheduler {
         on_cpu.filter(|cpu| self.runs_on(vcpu.0, *cpu))
     }
 
-    fn yield_now(&mut self, vcpu: VcpuKey, _now: Nanos) -> Poke {
+    fn yield_now(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke {
         let on_cpu = self.vcpus.get(vcpu.0)?.on_cpu?;
         if !self.runs_on(vcpu.0, on_cpu) {
             return None;
@@ -161,6 +161,8 @@ impl Scheduler for FairScheduler {
             return None;
         }
         cpu.yielded = true;
+        self.count(on_cpu, now);
+        self.let_siblings_go_first(vcpu.0, on_cpu);
         Some(on_cpu)
     }
 

@@ -95,6 +95,8 @@ pub(crate) struct Cpu {
     pub yielded: bool,
     /// One came that need not wait for the end of the turn.
     pub preempted: bool,
+    /// When to look whether the current vCPU spins.
+    pub look: Nanos,
     /// When a vCPU may be moved away again merely so that all get their turn alone.
     pub next_rotation: Nanos,
     /// Domains whose parked vCPUs it lets go on, by when.
@@ -145,6 +147,7 @@ impl Cpu {
             timer: None,
             yielded: false,
             preempted: false,
+            look: now,
             next_rotation: now,
             duties: IndexedHeap::new(),
         }

@@ -28,6 +28,10 @@ use self::members::{Cpu, Domain, Room, Vcpu};
 use self::rules::{Rival, Rules};
 use crate::{CpuId, CpuSet, Decision, Policy, Slots, Tuning, VcpuKey};
 
+/// How often a CPU is to look while others wait for a vCPU that may be waiting, spinning, for one of those: the mechanism
+/// then sees whether it does, and yields for it.
+const SPIN_LOOKS: Nanos = Nanos(250_000);
+
 /// The policies `credit2` and `credit`.
 #[derive(Debug)]
 pub struct FairScheduler {
@@ -121,6 +125,7 @@ impl FairScheduler {
         cpu.turn = now;
         cpu.counted = now;
         cpu.preempted = false;
+        cpu.look = Nanos(now.0.saturating_add(SPIN_LOOKS.0));
         cpu.load += vcpu.weight.load();
         cpu.advance(vcpu.reached);
     }
@@ -203,6 +208,7 @@ impl FairScheduler {
             if let Some(rival) = rivals.min_by_key(|rival| rival.reached) {
                 cpu.until = Some(self.rules.slice_end(cpu, vcpu, &rival, now));
                 timer = earlier(timer, cpu.until);
+                timer = earlier(timer, next_look(&self.domains, cpu, vcpu, now));
             }
             let domain = self.domains.get(vcpu.domain);
             timer = earlier(timer, domain.and_then(|domain| domain.budget_end(now)));
@@ -226,6 +232,7 @@ impl FairScheduler {
         }
         cpu.until = Some(self.rules.slice_end(cpu, vcpu, &rival, now));
         cpu.timer = earlier(cpu.timer, cpu.until);
+        cpu.timer = earlier(cpu.timer, next_look(&self.domains, cpu, vcpu, now));
         cpu.timer
     }
 
@@ -250,6 +257,15 @@ impl FairScheduler {
         }
         true
     }
+}
+
+/// When to look whether the current vCPU, for whose CPU others wait, spins: those of a domain with several do at times.
+fn next_look(domains: &Slots<Domain>, cpu: &mut Cpu, current: &Vcpu, now: Nanos) -> Option<Nanos> {
+    let has_siblings = domains.get(current.domain)?.members > 1;
+    if cpu.look <= now {
+        cpu.look = Nanos(now.0.saturating_add(SPIN_LOOKS.0));
+    }
+    has_siblings.then_some(cpu.look)
 }
 
 /// Who waits first in the CPU's queue.

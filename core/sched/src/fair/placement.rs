@@ -13,6 +13,8 @@ const LONGEST_LAG: i64 = at_default_weight(5_000_000);
 const LONGEST_LEAD: i64 = at_default_weight(100_000_000);
 /// How far behind the running vCPU a woken one must be to preempt it.
 const PREEMPTION: i64 = at_default_weight(500_000);
+/// How many of a queue's vCPUs are looked at to find those of a domain.
+const SIBLINGS: usize = 16;
 
 impl FairScheduler {
     /// Whether the CPU runs the vCPU (rather than just holding its registers).
@@ -141,6 +143,42 @@ impl FairScheduler {
             if cpu.current.is_none() && self.online.contains(home) {
                 self.idle.insert(home);
             }
+        }
+    }
+
+    /// The CPU's current vCPU yields, most often because it waits, spinning, for another of its domain, and nobody knows
+    /// which: it trades places with the last of those that wait here, so that it comes after all of them. Between them
+    /// nothing is lost or won: other domains see no difference.
+    pub(crate) fn let_siblings_go_first(&mut self, key: u32, cpu_id: CpuId) {
+        let (Some(current), Some(cpu)) = (self.vcpus.get(key), self.cpus.get(cpu_id.0)) else {
+            return;
+        };
+        let own = current.reached;
+        let siblings = cpu.queue.iter().take(SIBLINGS).filter(|(_, other)| {
+            let other = self.vcpus.get(*other);
+            other.is_some_and(|other| other.domain == current.domain)
+        });
+        let last = siblings.max_by_key(|(reached, _)| *reached);
+        let Some((_, last)) = last.filter(|(reached, _)| *reached > own) else {
+            return;
+        };
+        self.trade_places(key, last, cpu_id);
+    }
+
+    /// The CPU's current vCPU and one of its domain in its queue take each other's place in virtual time.
+    fn trade_places(&mut self, current: u32, queued: u32, cpu_id: CpuId) {
+        let (Some(one), Some(other)) = (self.vcpus.get(current), self.vcpus.get(queued)) else {
+            return;
+        };
+        let (mine, theirs, place) = (one.reached, other.reached, other.place);
+        if let Some(one) = self.vcpus.get_mut(current) {
+            one.reached = theirs;
+        }
+        if let Some(other) = self.vcpus.get_mut(queued) {
+            other.reached = mine;
+        }
+        if let (Some(place), Some(cpu)) = (place, self.cpus.get_mut(cpu_id.0)) {
+            cpu.queue.change_key(place, mine, &mut self.vcpus);
         }
     }
 

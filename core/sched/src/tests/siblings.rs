@@ -56,10 +56,58 @@ fn turns_within_a_domain_take_nothing_from_others() {
 }
 
 #[test]
+fn where_siblings_share_a_cpu_it_looks_often_and_elsewhere_it_does_not() {
+    let machine = crowd(FairScheduler::credit2(), 2, 0, HOG);
+    assert!(machine.processors[0].schedules >= 40_000);
+    let machine = crowd(FairScheduler::credit2(), 1, 1, HOG);
+    assert!(machine.processors[0].schedules <= 6_000);
+}
+
+#[test]
 fn who_sleeps_beside_a_large_domain_wakes_in_time() {
     for scheduler in [FairScheduler::credit2(), FairScheduler::credit()] {
         let machine = crowd(scheduler, 8, 1, Habit::random(100_000, 5_000_000));
         let (most, _) = machine.guests[8].longest_waits();
         assert!(most <= 1_010_000, "{most}");
+    }
+}
+
+#[test]
+fn who_yields_lets_all_its_siblings_go_first_at_nobody_elses_cost() {
+    for scheduler in [FairScheduler::credit2(), FairScheduler::credit()] {
+        let mut machine = Machine::new(scheduler, 1);
+        let yielder = machine.add(None, CpuSet::ALL, Habit::yielding(100_000));
+        let domain = machine.guests[yielder].domain;
+        for _ in 0..3 {
+            machine.add_to(domain, CpuSet::ALL, HOG);
+        }
+        let other = machine.add(None, CpuSet::ALL, HOG);
+        for guest in 0..=other {
+            machine.wake(guest);
+        }
+        machine.run(10 * SECOND);
+        let shares = machine.shares(10 * SECOND);
+        // A tenth of a millisecond between turns of two milliseconds of three others.
+        assert!(shares[yielder] <= 25, "{shares:?}");
+        assert!(shares[other].abs_diff(200) <= 5, "{shares:?}");
+    }
+}
+
+#[test]
+fn waking_each_other_gains_a_domain_nothing() {
+    for scheduler in [FairScheduler::credit2(), FairScheduler::credit()] {
+        let mut machine = Machine::new(scheduler, 1);
+        let first = machine.add(None, CpuSet::ALL, Habit::new(400_000, 20_000));
+        let domain = machine.guests[first].domain;
+        for _ in 0..3 {
+            machine.add_to(domain, CpuSet::ALL, Habit::random(800_000, 20_000));
+        }
+        let other = machine.add(None, CpuSet::ALL, HOG);
+        for guest in 0..=other {
+            machine.wake(guest);
+        }
+        machine.run(20 * SECOND);
+        let share = machine.guests[other].ran * 1000 / (20 * SECOND);
+        assert!(share >= 198, "{share}");
     }
 }
