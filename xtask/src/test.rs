@@ -62,7 +62,7 @@ fn every_job(context: &Context) -> Vec<Job> {
     }
     // The longest boots first, so that none of them is alone at the end.
     jobs.extend(toolstack::jobs(context));
-    jobs.push(guarantees::job());
+    jobs.extend(guarantees::jobs());
     jobs.extend(hostile::jobs());
     jobs.extend(clocks::jobs(context));
     jobs.extend(whole_host::jobs());

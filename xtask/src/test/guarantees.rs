@@ -1,5 +1,5 @@
-//! What the schedulers promise, by the machine's own clock: the cases in `guarantees` in
-//! `xtask/dom0/toolstack/cases/`, with guests of ours that load a processor (guests/load).
+//! What the schedulers promise, by the machine's own clock: the cases in `guarantees`, with guests of ours that load a
+//! processor (guests/load), and in `overcommit`, with a guest that has many vCPUs; both in `xtask/dom0/toolstack/cases/`.
 
 use super::context::Context;
 use super::jobs::Job;
@@ -8,12 +8,19 @@ use crate::build::Profile;
 use crate::dom0::Dom0;
 use crate::machine::Machine;
 
-/// The job.
-pub fn job() -> Job {
-    Job::many("guarantees", true, move |context: &Context, report| {
-        let dom0 = Dom0::with_load(&context.places)?;
-        let hypervisor = context.hypervisor(Profile::Release)?;
-        let machine = Machine::for_guarantees(&hypervisor, &dom0, "cases");
-        run_cases(context, report, "guarantees", machine, "guarantees")
-    })
+/// The jobs.
+pub fn jobs() -> [Job; 2] {
+    [
+        Job::many("guarantees", true, move |context: &Context, report| {
+            let dom0 = Dom0::with_load(&context.places)?;
+            let hypervisor = context.hypervisor(Profile::Release)?;
+            let machine = Machine::for_guarantees(&hypervisor, &dom0, "cases");
+            run_cases(context, report, "guarantees", machine, "guarantees")
+        }),
+        Job::many("overcommit", true, move |context: &Context, report| {
+            let hypervisor = context.hypervisor(Profile::Release)?;
+            let machine = Machine::for_guarantees(&hypervisor, context.toolstack()?, "cases");
+            run_cases(context, report, "overcommit", machine, "overcommit")
+        }),
+    ]
 }

@@ -112,6 +112,8 @@ const GROUPS: &[Group] = &[
     tail(PASSTHROUGH, 1, 2048, "modules=pciback"),
     tail("sizes", 2, 8192, ""),
     tail("schedulers", 2, 3072, ""),
+    tail("smp", 4, 3072, ""),
+    tail("smp", 1, 3072, "").called("smp_on_one"),
     tail(NUMA, 2, 3072, ""),
     tail(MEMORY, 2, 2560, ""),
     tail(BALLOONING, 2, 2560, ""),
