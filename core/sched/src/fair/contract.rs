@@ -4,7 +4,6 @@ use vocabulary::{Nanos, Refused};
 
 use super::caps::Budget;
 use super::members::{Cpu, Domain, Vcpu};
-use super::rules::Rival;
 use super::virtual_time::{VirtualTime, Weight};
 use super::FairScheduler;
 use crate::policy::{
@@ -188,7 +187,7 @@ impl Scheduler for FairScheduler {
                 // It is parked when its registers are saved; the timer is set now.
                 self.take_duty(cpu, domain, now);
             }
-            (comes_back && !is_spent).then_some(Rival { reached, domain })
+            (comes_back && !is_spent).then_some((reached, domain))
         });
         if let Some(key) = self.take_next(cpu, now) {
             self.start(cpu, key, now);

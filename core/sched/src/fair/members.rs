@@ -7,6 +7,10 @@ use super::caps::Budget;
 use super::virtual_time::{VirtualTime, Weight};
 use crate::{CpuId, CpuSet, Share, Slots};
 
+/// How often a CPU is to look while others wait for a vCPU that may be waiting, spinning, for one of those: the mechanism
+/// then sees whether it does, and yields for it.
+pub(crate) const SPIN_LOOKS: Nanos = Nanos(250_000);
+
 /// A vCPU. It is in at most one of these: some CPU's queue or its domain's parking place (`place`), some CPU's
 /// hands (`on_cpu`).
 #[derive(Debug)]
@@ -95,7 +99,9 @@ pub(crate) struct Cpu {
     pub yielded: bool,
     /// One came that need not wait for the end of the turn.
     pub preempted: bool,
-    /// When to look whether the current vCPU spins.
+    /// The current vCPU may be waiting, spinning, for another of its domain.
+    pub looks: bool,
+    /// When to look whether it does.
     pub look: Nanos,
     /// When a vCPU may be moved away again merely so that all get their turn alone.
     pub next_rotation: Nanos,
@@ -133,6 +139,18 @@ impl Cpu {
         self.clock = self.clock.max(least);
     }
 
+    /// When to look whether the current vCPU, for which others wait, spins.
+    #[inline]
+    pub fn next_look(&mut self, now: Nanos) -> Nanos {
+        if !self.looks {
+            return Nanos(u64::MAX);
+        }
+        if self.look <= now {
+            self.look = Nanos(now.0.saturating_add(SPIN_LOOKS.0));
+        }
+        self.look
+    }
+
     pub const fn new(now: Nanos) -> Self {
         Self {
             current: None,
@@ -147,6 +165,7 @@ impl Cpu {
             timer: None,
             yielded: false,
             preempted: false,
+            looks: false,
             look: now,
             next_rotation: now,
             duties: IndexedHeap::new(),

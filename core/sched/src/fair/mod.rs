@@ -24,13 +24,10 @@ mod virtual_time;
 
 use vocabulary::{earlier, Nanos};
 
-use self::members::{Cpu, Domain, Room, Vcpu};
+use self::members::{Cpu, Domain, Room, Vcpu, SPIN_LOOKS};
 use self::rules::{Rival, Rules};
+use self::virtual_time::VirtualTime;
 use crate::{CpuId, CpuSet, Decision, Policy, Slots, Tuning, VcpuKey};
-
-/// How often a CPU is to look while others wait for a vCPU that may be waiting, spinning, for one of those: the mechanism
-/// then sees whether it does, and yields for it.
-const SPIN_LOOKS: Nanos = Nanos(250_000);
 
 /// The policies `credit2` and `credit`.
 #[derive(Debug)]
@@ -115,7 +112,9 @@ impl FairScheduler {
             return;
         };
         vcpu.on_cpu = Some(cpu_id);
+        let mut has_siblings = false;
         if let Some(domain) = self.domains.get_mut(vcpu.domain) {
+            has_siblings = domain.members > 1;
             domain.running += 1;
             // What is left is what the timer is set by.
             domain.budget.spend(Nanos(0), now);
@@ -125,6 +124,7 @@ impl FairScheduler {
         cpu.turn = now;
         cpu.counted = now;
         cpu.preempted = false;
+        cpu.looks = has_siblings;
         cpu.look = Nanos(now.0.saturating_add(SPIN_LOOKS.0));
         cpu.load += vcpu.weight.load();
         cpu.advance(vcpu.reached);
@@ -158,8 +158,8 @@ impl FairScheduler {
             return false;
         };
         let stays = vcpu.runnable && self.may_run(vcpu, cpu_id) && !self.is_spent(key, now);
-        let first = first_rival(cpu, &self.vcpus);
-        stays && first.is_none_or(|first| self.rules.goes_on(cpu, vcpu, &first, now))
+        let first = self.rules.first_rival(cpu, vcpu, &self.vcpus);
+        stays && first.is_none_or(|first| self.rules.goes_on(cpu, vcpu, first, now))
     }
 
     /// Takes the vCPU that runs next on the CPU out of its queue; parks those on the way whose domain's cap
@@ -183,11 +183,11 @@ impl FairScheduler {
     }
 
     /// The decision to run what is current, with the timer that this needs. Of those that wait, one that just
-    /// `stopped` is not in the queue yet.
+    /// `stopped` (how far it came, and its domain) is not in the queue yet.
     fn decide(
         &mut self,
         cpu_id: CpuId,
-        stopped: Option<Rival>,
+        stopped: Option<(VirtualTime, u32)>,
         mut pokes: CpuSet,
         now: Nanos,
     ) -> Decision {
@@ -203,12 +203,19 @@ impl FairScheduler {
         let mut timer = cpu.duties.first().map(|first| first.0);
         cpu.until = None;
         if let Some(vcpu) = cpu.current.and_then(|key| self.vcpus.get(key)) {
-            let first = first_rival(cpu, &self.vcpus);
-            let rivals = first.into_iter().chain(stopped);
-            if let Some(rival) = rivals.min_by_key(|rival| rival.reached) {
-                cpu.until = Some(self.rules.slice_end(cpu, vcpu, &rival, now));
-                timer = earlier(timer, cpu.until);
-                timer = earlier(timer, next_look(&self.domains, cpu, vcpu, now));
+            let first = self.rules.first_rival(cpu, vcpu, &self.vcpus);
+            let stopped = stopped.map(|(reached, domain)| Rival {
+                reached,
+                is_sibling: domain == vcpu.domain,
+            });
+            let rival = match (first, stopped) {
+                (Some(first), Some(stopped)) if stopped.reached < first.reached => Some(stopped),
+                (first, stopped) => first.or(stopped),
+            };
+            if let Some(rival) = rival {
+                let end = self.rules.slice_end(cpu, vcpu, rival, now);
+                cpu.until = Some(end);
+                timer = earlier(timer, Some(end.min(cpu.next_look(now))));
             }
             let domain = self.domains.get(vcpu.domain);
             timer = earlier(timer, domain.and_then(|domain| domain.budget_end(now)));
@@ -226,13 +233,16 @@ impl FairScheduler {
     fn look_later(&mut self, cpu_id: CpuId, now: Nanos) -> Option<Nanos> {
         let cpu = self.cpus.get_mut(cpu_id.0)?;
         let vcpu = self.vcpus.get(cpu.current?)?;
-        let rival = first_rival(cpu, &self.vcpus)?;
-        if !self.rules.goes_on(cpu, vcpu, &rival, now) {
+        let rival = self.rules.first_rival(cpu, vcpu, &self.vcpus)?;
+        if !self.rules.goes_on(cpu, vcpu, rival, now) {
             return None;
         }
-        cpu.until = Some(self.rules.slice_end(cpu, vcpu, &rival, now));
-        cpu.timer = earlier(cpu.timer, cpu.until);
-        cpu.timer = earlier(cpu.timer, next_look(&self.domains, cpu, vcpu, now));
+        let end = self.rules.slice_end(cpu, vcpu, rival, now);
+        cpu.until = Some(end);
+        // A timer that is set already stays: wake-ups do not put the look off.
+        let look = Nanos(now.0.saturating_add(SPIN_LOOKS.0));
+        let next = if cpu.looks { end.min(look) } else { end };
+        cpu.timer = earlier(cpu.timer, Some(next));
         cpu.timer
     }
 
@@ -257,20 +267,4 @@ impl FairScheduler {
         }
         true
     }
-}
-
-/// When to look whether the current vCPU, for whose CPU others wait, spins: those of a domain with several do at times.
-fn next_look(domains: &Slots<Domain>, cpu: &mut Cpu, current: &Vcpu, now: Nanos) -> Option<Nanos> {
-    let has_siblings = domains.get(current.domain)?.members > 1;
-    if cpu.look <= now {
-        cpu.look = Nanos(now.0.saturating_add(SPIN_LOOKS.0));
-    }
-    has_siblings.then_some(cpu.look)
-}
-
-/// Who waits first in the CPU's queue.
-fn first_rival(cpu: &Cpu, vcpus: &Slots<Vcpu>) -> Option<Rival> {
-    let (reached, key) = cpu.queue.first()?;
-    let domain = vcpus.get(key)?.domain;
-    Some(Rival { reached, domain })
 }

@@ -14,7 +14,7 @@ const LONGEST_LEAD: i64 = at_default_weight(100_000_000);
 /// How far behind the running vCPU a woken one must be to preempt it.
 const PREEMPTION: i64 = at_default_weight(500_000);
 /// How many of a queue's vCPUs are looked at to find those of a domain.
-const SIBLINGS: usize = 16;
+const SIBLINGS: usize = 8;
 
 impl FairScheduler {
     /// Whether the CPU runs the vCPU (rather than just holding its registers).

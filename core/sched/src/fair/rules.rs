@@ -4,7 +4,7 @@ use vocabulary::Nanos;
 
 use super::members::{Cpu, Vcpu};
 use super::virtual_time::{at_default_weight, VirtualTime};
-use crate::{Policy, Tuning};
+use crate::{Policy, Slots, Tuning};
 
 /// How far the running vCPU may get ahead of the next before it must let it run (`credit2`).
 const LEAD: i64 = at_default_weight(2_000_000);
@@ -16,7 +16,8 @@ const LONGEST_TURN: Nanos = Nanos(10_000_000);
 pub(crate) struct Rival {
     /// How far it has come.
     pub reached: VirtualTime,
-    pub domain: u32,
+    /// It is of the same domain, and that matters to the policy.
+    pub is_sibling: bool,
 }
 
 /// The policy and its parameters.
@@ -27,14 +28,29 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    fn has_set_turns(&self) -> bool {
+    /// Whether turns are of a set length. A turn is for others than its domain to wait for: vCPUs of one domain often wait
+    /// for each other, spinning, and take turns within it by how far they came, as under `credit2`.
+    pub fn has_set_turns(&self) -> bool {
         self.policy == Policy::Credit
     }
 
-    /// Whether the turn is of a set length. A turn is for others than its domain to wait for: vCPUs of one domain
-    /// often wait for each other, spinning, and take turns within it by how far they came, as under `credit2`.
-    fn is_set_turn(&self, current: &Vcpu, rival: &Rival) -> bool {
-        self.has_set_turns() && current.domain != rival.domain
+    /// Who waits first in the CPU's queue, as `current` sees it.
+    #[inline]
+    pub fn first_rival(&self, cpu: &Cpu, current: &Vcpu, vcpus: &Slots<Vcpu>) -> Option<Rival> {
+        let (reached, key) = cpu.queue.first()?;
+        let is_sibling = self.has_set_turns()
+            && vcpus
+                .get(key)
+                .is_some_and(|first| first.domain == current.domain);
+        Some(Rival {
+            reached,
+            is_sibling,
+        })
+    }
+
+    #[inline]
+    fn is_set_turn(&self, rival: Rival) -> bool {
+        self.has_set_turns() && !rival.is_sibling
     }
 
     /// No vCPU runs longer than this while others wait.
@@ -48,14 +64,15 @@ impl Rules {
     }
 
     /// Whether the current vCPU goes on, with `first` waiting.
-    pub fn goes_on(&self, cpu: &Cpu, current: &Vcpu, first: &Rival, now: Nanos) -> bool {
+    #[inline]
+    pub fn goes_on(&self, cpu: &Cpu, current: &Vcpu, first: Rival, now: Nanos) -> bool {
         if cpu.yielded {
             return false;
         }
         if now.0 < cpu.since.0.saturating_add(self.tuning.rate_limit.0) {
             return true;
         }
-        if self.is_set_turn(current, first) {
+        if self.is_set_turn(first) {
             // Of equals, whoever waits is next.
             let in_turn = !cpu.preempted && now < self.turn_end(cpu);
             return in_turn || current.reached < first.reached;
@@ -64,8 +81,9 @@ impl Rules {
     }
 
     /// When the CPU, which runs `current`, must look again because `rival` waits.
-    pub fn slice_end(&self, cpu: &Cpu, current: &Vcpu, rival: &Rival, now: Nanos) -> Nanos {
-        let end = if self.is_set_turn(current, rival) {
+    #[inline]
+    pub fn slice_end(&self, cpu: &Cpu, current: &Vcpu, rival: Rival, now: Nanos) -> Nanos {
+        let end = if self.is_set_turn(rival) {
             if cpu.preempted {
                 now
             } else {
