@@ -5,7 +5,8 @@
 //! the physical CPUs that the scheduler names. All of one scheduler lives under one lock of the caller.
 //!
 //! [`FairScheduler`] stands for the policies `credit2` and `credit`, [`DeadlineScheduler`] for `rtds`,
-//! [`NullScheduler`] for `null`. [`Pools`] has one of them for each pool of CPUs.
+//! [`NullScheduler`] for `null`. [`GangScheduler`] makes one of them choose for whole cores. [`Pools`] has one for each
+//! pool of CPUs.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
@@ -13,6 +14,8 @@ extern crate alloc;
 mod cpu_set;
 mod deadline;
 mod fair;
+mod gang;
+mod groups;
 mod null;
 mod parameters;
 mod policy;
@@ -24,6 +27,8 @@ mod tests;
 pub use cpu_set::{CpuId, CpuSet, MAX_CPUS};
 pub use deadline::DeadlineScheduler;
 pub use fair::FairScheduler;
+pub use gang::GangScheduler;
+pub use groups::{Granularity, Groups};
 pub use null::NullScheduler;
 pub use parameters::{Parameters, Server, Share, Tuning, DEFAULT_WEIGHT};
 pub use policy::{Decision, DomainKey, Poke, Policy, Scheduler, VcpuKey, VcpuParameters};

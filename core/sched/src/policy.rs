@@ -47,6 +47,8 @@ pub type Poke = Option<CpuId>;
 pub struct VcpuParameters {
     /// Its domain, which has joined.
     pub domain: DomainKey,
+    /// Its number in the domain.
+    pub number: u32,
     /// Where it may run.
     pub hard_affinity: CpuSet,
     /// Where it prefers to run; `CpuSet::ALL` for no preference.
@@ -59,6 +61,7 @@ impl Default for VcpuParameters {
     fn default() -> Self {
         Self {
             domain: DomainKey(0),
+            number: 0,
             hard_affinity: CpuSet::ALL,
             soft_affinity: CpuSet::ALL,
             first_cpu: CpuId(0),

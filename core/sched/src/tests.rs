@@ -10,6 +10,8 @@ mod caps;
 mod chaos;
 mod contract;
 mod deadlines;
+mod gang;
+mod granularity;
 mod own_cpu;
 mod pools;
 mod shares;

@@ -2,10 +2,12 @@
 //! that knows of its CPUs and its domains only.
 //!
 //! [`Pools`] is what the hypervisor holds under its lock. It gives vCPUs and domains their keys, which they keep when
-//! they move, and passes everything that happens on to the policy of the pool it happens in (`routing.rs`). The errnos
-//! are those that `sysctl.h` lists for `XEN_SYSCTL_cpupool_op`.
+//! they move, and passes everything that happens on to the policy of the pool it happens in (`routing.rs`). A pool's
+//! policy chooses for each CPU or for groups of them (`granularity.rs`), which come and go as a whole. The errnos are those that `sysctl.h` lists for `XEN_SYSCTL_cpupool_op`.
 
 mod any;
+mod cpus;
+mod granularity;
 mod members;
 mod routing;
 
@@ -14,7 +16,7 @@ use vocabulary::{refuse, Errno, Nanos, Refused};
 use self::any::AnyScheduler;
 use self::members::{Domain, Member};
 use crate::policy::{no_memory, no_such_domain};
-use crate::{CpuId, CpuSet, DomainKey, Policy, Slots, VcpuKey, MAX_CPUS};
+use crate::{CpuId, CpuSet, DomainKey, Granularity, Groups, Policy, Slots, VcpuKey, MAX_CPUS};
 
 /// A pool's number, given by the toolstack or the next free one.
 pub type PoolId = u32;
@@ -29,6 +31,8 @@ pub struct PoolInfo {
     pub id: PoolId,
     /// Its policy.
     pub policy: Policy,
+    /// What its policy chooses for.
+    pub granularity: Granularity,
     /// How many domains are in it.
     pub domains: u32,
     /// Its CPUs.
@@ -40,6 +44,7 @@ struct Pool {
     id: PoolId,
     cpus: CpuSet,
     domains: u32,
+    granularity: Granularity,
     scheduler: AnyScheduler,
 }
 
@@ -56,6 +61,12 @@ pub struct Pools {
     members: Slots<Member>,
     /// The domains by key.
     domains: Slots<Domain>,
+    /// Of new pools.
+    granularity: Granularity,
+    /// The threads of each core, where all have as many.
+    cores: Option<Groups>,
+    /// The CPUs of each package, where all have as many.
+    packages: Option<Groups>,
 }
 
 impl Default for Pools {
@@ -73,6 +84,9 @@ impl Pools {
             places: [None; MAX_CPUS as usize],
             members: Slots::new(),
             domains: Slots::new(),
+            granularity: Granularity::Cpu,
+            cores: None,
+            packages: None,
         }
     }
 
@@ -115,6 +129,7 @@ impl Pools {
         Ok(PoolInfo {
             id: pool.id,
             policy: pool.scheduler.get().policy(),
+            granularity: pool.granularity,
             domains: pool.domains,
             cpus: pool.cpus,
         })
@@ -149,7 +164,8 @@ impl Pools {
             id,
             cpus: CpuSet::EMPTY,
             domains: 0,
-            scheduler: AnyScheduler::new(policy),
+            granularity: self.granularity,
+            scheduler: AnyScheduler::new(policy, self.groups_for(self.granularity)?),
         };
         let place = self.pools.lowest_free();
         // No more pools than CPUs can be of use, and places are small.
@@ -184,94 +200,6 @@ impl Pools {
         }
         self.pools.take(place.into());
         Ok(())
-    }
-
-    /// The machine has another CPU, which is in no pool yet. EINVAL: number too large; EEXIST.
-    pub fn cpu_appears(&mut self, cpu: CpuId) -> Refused<()> {
-        if cpu.0 >= MAX_CPUS {
-            return refuse(Errno::EINVAL, "the processor's number is too large");
-        }
-        if self.is_known(cpu) {
-            return refuse(Errno::EEXIST, "the processor is known already");
-        }
-        self.free.insert(cpu);
-        Ok(())
-    }
-
-    fn is_known(&self, cpu: CpuId) -> bool {
-        let place = self.places.get(cpu.0 as usize).copied().flatten();
-        self.free.contains(cpu) || place.is_some()
-    }
-
-    /// The CPU is in the pool at a place from now on, or free.
-    fn note_place(&mut self, cpu: CpuId, place: Option<u16>) {
-        if place.is_some() {
-            self.free.remove(cpu);
-        } else {
-            self.free.insert(cpu);
-        }
-        if let Some(slot) = self.places.get_mut(cpu.0 as usize) {
-            *slot = place;
-        }
-    }
-
-    /// Puts a free CPU into a pool; `None` for the lowest there is. Answers the CPUs to poke, it among them.
-    /// EINVAL: there is no such CPU; ENODEV: it is not free; ENOENT: no such pool; ENOMEM.
-    pub fn add_cpu(&mut self, id: PoolId, cpu: Option<CpuId>, now: Nanos) -> Refused<CpuSet> {
-        let Some(cpu) = cpu.or(self.free.lowest()) else {
-            return refuse(Errno::ENODEV, "no processor is free");
-        };
-        if !self.is_known(cpu) {
-            return refuse(Errno::EINVAL, "there is no such processor");
-        }
-        if !self.free.contains(cpu) {
-            return refuse(Errno::ENODEV, "the processor is not free");
-        }
-        let place = self.place_of(id)?;
-        let pool = self.pool_mut(id)?;
-        let mut pokes = pool.scheduler.get_mut().cpu_online(cpu, now)?;
-        pool.cpus.insert(cpu);
-        self.note_place(cpu, Some(place));
-        pokes.insert(cpu);
-        Ok(pokes)
-    }
-
-    /// Takes a CPU out of a pool; `None` for its highest. Answers the CPUs to poke, it among them: it may still run a
-    /// vCPU, whose registers it must save. ENOENT: no such pool; EINVAL: no such CPU; ENODEV: it is not in the pool;
-    /// EBUSY: it is the last one, and there are domains; EADDRINUSE: a vCPU is kept on it for a while.
-    pub fn remove_cpu(&mut self, id: PoolId, cpu: Option<CpuId>, now: Nanos) -> Refused<CpuSet> {
-        let place = self.place_of(id)?;
-        let pool = self.pool(id)?;
-        let Some(cpu) = cpu.or(pool.cpus.iter().last()) else {
-            return refuse(Errno::EINVAL, "the pool has no processors");
-        };
-        if !self.is_known(cpu) {
-            return refuse(Errno::EINVAL, "there is no such processor");
-        }
-        if !pool.cpus.contains(cpu) {
-            return refuse(Errno::ENODEV, "the processor is not in the pool");
-        }
-        if pool.domains != 0 && pool.cpus.len() == 1 {
-            return refuse(
-                Errno::EBUSY,
-                "the last processor stays while there are domains",
-            );
-        }
-        let mut rest = pool.cpus;
-        rest.remove(cpu);
-        let is_kept_there = |(_, member): (u32, &Member)| {
-            let kept = member.kept.filter(|_| member.place == place);
-            kept.is_some_and(|kept| kept.contains(cpu) && kept.and(&rest).is_empty())
-        };
-        if self.members.iter().any(is_kept_there) {
-            return refuse(Errno::EADDRINUSE, "a vCPU is kept on the processor");
-        }
-        let pool = self.pool_mut(id)?;
-        let mut pokes = pool.scheduler.get_mut().cpu_offline(cpu, now)?;
-        pool.cpus.remove(cpu);
-        self.note_place(cpu, None);
-        pokes.insert(cpu);
-        Ok(pokes)
     }
 
     /// Takes a new domain in. EINVAL: no such pool; ENODEV: it has no CPUs; ENOMEM.
@@ -328,7 +256,7 @@ impl Pools {
     }
 
     /// Moves a domain, whose vCPUs all sleep and are saved, to another pool, with the default parameters of the policy
-    /// there. Affinities are kept and count where the pool has such CPUs. Answers the CPUs to poke. ENOENT: no such
+    /// there. Affinities are kept and count where the pool has such CPUs; those of a unit become one. Answers the CPUs to poke. ENOENT: no such
     /// domain or pool, or the pool has no CPUs; EBUSY: a vCPU is on a CPU, or kept on some for a while; ENOMEM.
     pub fn move_domain(&mut self, domain: DomainKey, id: PoolId, now: Nanos) -> Refused<CpuSet> {
         let from = self.domain(domain)?.place;
@@ -346,7 +274,9 @@ impl Pools {
             }
         }
         self.enter(domain, to, now)?;
-        Ok(self.depart(domain, from, to, now))
+        let pokes = self.depart(domain, from, to, now);
+        self.unify(domain);
+        Ok(pokes)
     }
 
     /// Makes a domain and its vCPUs known to another pool, or to none of it.

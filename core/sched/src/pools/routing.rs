@@ -43,14 +43,18 @@ impl Pools {
         if !self.members.reserve(key.0) {
             return no_memory();
         }
-        let member = Member {
+        let mut member = Member {
             domain: parameters.domain,
+            number: parameters.number,
             place,
             hard: parameters.hard_affinity,
             soft: parameters.soft_affinity,
             kept: None,
             first_cpu: parameters.first_cpu,
         };
+        if let Some(comrade) = self.comrade(&member) {
+            member.share(&comrade);
+        }
         let Some(pool) = self.at_mut(place) else {
             return super::no_such_pool();
         };
@@ -131,18 +135,27 @@ impl Pools {
     }
 
     /// Whether the policy may put the vCPU on the CPU: it is in its pool, and in the hard affinity in force, unless
-    /// none of that is in the pool.
+    /// none of that is in the pool; and of a group of CPUs, it is on that of its seat.
     pub fn may_run_on(&self, vcpu: VcpuKey, cpu: CpuId) -> bool {
         let Some(member) = self.member(vcpu) else {
             return false;
         };
         let hard = member.kept.as_ref().unwrap_or(&member.hard);
         let pool = self.at(member.place);
-        pool.is_some_and(|pool| hard.allows(cpu, &pool.cpus))
+        pool.is_some_and(|pool| match pool.scheduler.groups() {
+            None => hard.allows(cpu, &pool.cpus),
+            Some(groups) => member.is_seated(groups, cpu, hard, &pool.cpus),
+        })
     }
 
-    /// Sets where the vCPU may run and prefers to; what [`Pools::keep`] set ends. Answers the CPUs to poke. EINVAL:
-    /// the vCPU's pool has none of the CPUs that it may run on; ENOENT.
+    /// Where the vCPU may run and prefers to, as it was set.
+    pub fn affinity(&self, vcpu: VcpuKey) -> Option<(CpuSet, CpuSet)> {
+        let member = self.member(vcpu)?;
+        Some((member.hard, member.soft))
+    }
+
+    /// Sets where the vCPU may run and prefers to, and with it all of its unit; what [`Pools::keep`] set ends. Answers
+    /// the CPUs to poke. EINVAL: the vCPU's pool has none of the CPUs that it may run on; ENOENT.
     pub fn set_affinity(
         &mut self,
         vcpu: VcpuKey,
@@ -151,18 +164,26 @@ impl Pools {
         now: Nanos,
     ) -> Refused<CpuSet> {
         let pokes = self.apply(vcpu, hard, soft, now)?;
-        if let Some(member) = self.members.get_mut(vcpu.0) {
+        self.change_unit(vcpu, |member| {
             member.hard = hard;
             member.soft = soft;
             member.kept = None;
-        }
+        });
         Ok(pokes)
     }
 
-    /// Keeps the vCPU on some CPUs for a while, whatever its affinity; `None` ends that. As [`Pools::set_affinity`].
+    /// Keeps the vCPU on some CPUs for a while, whatever its affinity; `None` ends that. As [`Pools::set_affinity`]; of
+    /// groups of CPUs only those count that are in its seat.
     pub fn keep(&mut self, vcpu: VcpuKey, cpus: Option<CpuSet>, now: Nanos) -> Refused<CpuSet> {
         let Some(member) = self.member(vcpu).copied() else {
             return no_such_vcpu();
+        };
+        let groups = self.groups_of(&member);
+        let cpus = match (cpus, groups) {
+            (Some(cpus), Some(groups)) => {
+                Some(groups.in_seat(&cpus, member.number % groups.size()))
+            }
+            (cpus, _) => cpus,
         };
         let pokes = match cpus {
             Some(cpus) => self.apply(vcpu, cpus, member.soft, now)?,
@@ -172,9 +193,7 @@ impl Pools {
                     scheduler.set_affinity(vcpu, member.hard, member.soft, now)
                 })?,
         };
-        if let Some(member) = self.members.get_mut(vcpu.0) {
-            member.kept = cpus;
-        }
+        self.change_unit(vcpu, |member| member.kept = cpus);
         Ok(pokes)
     }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     /// A vCPU of weight, cap, affinity, habit; of a new domain, or of an earlier vCPU's.
     Add(u16, u16, u64, u64, u64, bool),
     Wake(usize),
@@ -24,7 +24,7 @@ enum Step {
 
 const CPUS: u32 = 4;
 
-fn steps() -> impl Strategy<Value = Step> {
+pub(super) fn steps() -> impl Strategy<Value = Step> {
     let index = any::<prop::sample::Index>().prop_map(|index| index.index(1 << 16));
     let new = (
         1..2000u16,
@@ -89,9 +89,17 @@ fn take_step<S: Scheduler>(machine: &mut Machine<S>, step: Step) {
             machine.wake(guest);
         }
         Step::Offline(cpu) if machine.processors[cpu as usize].online => {
-            machine.offline(cpu);
+            for cpu in machine.group(CpuId(cpu)).iter() {
+                if !machine.offline(cpu.0) {
+                    break;
+                }
+            }
         }
-        Step::Online(cpu) if !machine.processors[cpu as usize].online => machine.online(cpu),
+        Step::Online(cpu) if !machine.processors[cpu as usize].online => {
+            for cpu in machine.group(CpuId(cpu)).iter() {
+                machine.online(cpu.0);
+            }
+        }
         Step::Spurious(cpu) if machine.processors[cpu as usize].online => {
             machine.schedule(cpu as usize);
         }
@@ -133,13 +141,7 @@ fn act_on<S: Scheduler>(machine: &mut Machine<S>, guest: usize, step: Step) {
             machine.poke_all(set.unwrap());
         }
         Step::Pin(_, cpus) => {
-            let (hard, now) = (CpuSet::from_words(&[cpus]), machine.time());
-            machine.guests[guest].hard = hard;
-            let pokes = machine
-                .scheduler
-                .set_affinity(key, hard, CpuSet::ALL, now)
-                .unwrap();
-            machine.poke_all(pokes);
+            machine.pin(guest, CpuSet::from_words(&[cpus]));
         }
         Step::Remove(_) => {
             machine.sleep(guest);
@@ -156,12 +158,17 @@ fn act_on<S: Scheduler>(machine: &mut Machine<S>, guest: usize, step: Step) {
 
 /// Takes the steps, then lets what is left settle.
 fn play<S: Scheduler>(scheduler: S, sequence: Vec<Step>) -> Machine<S> {
-    let mut machine = Machine::new(scheduler, CPUS);
+    play_on(Machine::new(scheduler, CPUS), sequence)
+}
+
+pub(super) fn play_on<S: Scheduler>(mut machine: Machine<S>, sequence: Vec<Step>) -> Machine<S> {
     for step in sequence {
         take_step(&mut machine, step);
     }
     if !machine.processors[0].online {
-        machine.online(0);
+        for cpu in machine.group(CpuId(0)).iter() {
+            machine.online(cpu.0);
+        }
     }
     machine.run(SECOND / 20);
     machine.check_work_conserving();

@@ -270,6 +270,7 @@ impl Both {
             .map(|(id, (policy, cpus))| PoolInfo {
                 id: *id,
                 policy: *policy,
+                granularity: Granularity::Cpu,
                 domains: self.model.domains_of(*id) as u32,
                 cpus: set(cpus),
             })

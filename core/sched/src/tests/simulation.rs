@@ -1,10 +1,10 @@
 //! A machine of pretended CPUs and vCPUs that drives a scheduler and checks every decision.
 
-use std::collections::BTreeSet;
-
 use vocabulary::Nanos;
 
 use crate::*;
+
+mod checks;
 
 /// How long an interrupt to another CPU takes.
 const POKE_DELAY: u64 = 2_000;
@@ -51,6 +51,8 @@ impl Habit {
 pub struct Guest {
     pub key: VcpuKey,
     pub domain: DomainKey,
+    /// Its number in the domain.
+    pub number: u32,
     pub habit: Habit,
     pub hard: CpuSet,
     pub ran: u64,
@@ -115,6 +117,8 @@ pub struct Machine<S> {
     pub now: u64,
     /// Whether guests' stretches of running are written down.
     pub keeps_stretches: bool,
+    /// How CPUs are grouped, where the scheduler sees them so.
+    pub groups: Option<Groups>,
     /// By how much timers are late at most, at random: a machine that is itself somebody's guest.
     pub lateness: u64,
     chance: u64,
@@ -122,8 +126,13 @@ pub struct Machine<S> {
 
 impl<S: Scheduler> Machine<S> {
     pub fn new(scheduler: S, cpus: u32) -> Self {
+        Self::of_groups(scheduler, cpus, None)
+    }
+
+    pub fn of_groups(scheduler: S, cpus: u32, groups: Option<Groups>) -> Self {
         let mut machine = Self {
             scheduler,
+            groups,
             processors: Vec::new(),
             guests: Vec::new(),
             now: 1_000,
@@ -192,18 +201,27 @@ impl<S: Scheduler> Machine<S> {
 
     /// Another vCPU of a domain.
     pub fn add_to(&mut self, domain: DomainKey, hard: CpuSet, habit: Habit) -> usize {
+        let number = self
+            .guests
+            .iter()
+            .filter(|guest| guest.domain == domain)
+            .count() as u32;
         let parameters = VcpuParameters {
             domain,
+            number,
             hard_affinity: hard,
             first_cpu: CpuId(self.guests.len() as u32),
             ..VcpuParameters::default()
         };
+        let comrade = self.unit(domain, number).next();
+        let hard = comrade.map_or(hard, |other| self.guests[other].hard);
         let key = VcpuKey(self.guests.len() as u32);
         let now = self.time();
         self.scheduler.insert(key, &parameters, now).unwrap();
         self.guests.push(Guest {
             key,
             domain,
+            number,
             habit,
             hard,
             ran: 0,
@@ -314,11 +332,12 @@ impl<S: Scheduler> Machine<S> {
             for (other, processor) in self.processors.iter().enumerate() {
                 assert!(other == cpu || processor.current != Some(key), "runs twice");
             }
-            let online: CpuSet = self.online_set();
+            let online = self.leaders(self.online_set());
             let guest = self.guest_of(key);
             assert!(guest.runnable, "runs a sleeper");
-            let away = guest.hard.and(&online).is_empty();
-            assert!(away || guest.hard.contains(CpuId(cpu as u32)), "affinity");
+            let hard = guest.hard;
+            let here = self.leader(CpuId(cpu as u32));
+            assert!(self.leaders(hard).allows(here, &online), "affinity");
             assert_eq!(
                 self.scheduler.running_on(key),
                 Some(CpuId(cpu as u32)),
@@ -345,6 +364,8 @@ impl<S: Scheduler> Machine<S> {
         processor.poked_at = None;
         processor.current = decision.run;
         processor.since = self.now;
+        self.check_group(CpuId(cpu as u32));
+        let processor = &mut self.processors[cpu];
         if before != decision.run {
             processor.switches += 1;
             if let Some(before) = before {
@@ -359,32 +380,6 @@ impl<S: Scheduler> Machine<S> {
         cpus.filter(|(_, processor)| processor.online)
             .map(|(cpu, _)| CpuId(cpu as u32))
             .collect()
-    }
-
-    /// No CPU is idle while a vCPU that may run there waits, unless the CPU has been told already.
-    pub fn check_work_conserving(&self) {
-        let running: BTreeSet<VcpuKey> = self.processors.iter().filter_map(|p| p.current).collect();
-        let online = self.online_set();
-        let told = self.processors.iter().any(|p| p.poked_at.is_some());
-        if told {
-            return;
-        }
-        for guest in &self.guests {
-            let is_out = guest.removed || !guest.runnable || running.contains(&guest.key);
-            if is_out || self.scheduler.is_withheld(guest.key, self.time()) {
-                continue;
-            }
-            let own = guest.hard.and(&online);
-            let allowed = if own.is_empty() { online } else { own };
-            for cpu in allowed.iter() {
-                let current = self.processors[cpu.0 as usize].current;
-                assert!(
-                    current.is_some(),
-                    "CPU {cpu:?} is idle, {:?} waits",
-                    guest.key
-                );
-            }
-        }
     }
 
     /// The next moment at which something happens.
