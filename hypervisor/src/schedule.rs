@@ -1,6 +1,8 @@
 //! Which vCPU runs on which processor: the policies of crate `sched` under one lock, blocking and waking. The switch
-//! itself is in `switcher.rs`, what the toolstack sets in `schedule/settings.rs`, pools in `schedule/pools.rs`.
+//! itself is in `switcher.rs`, what the toolstack sets in `schedule/settings.rs`, pools in `schedule/pools.rs`, the watch
+//! over cores that are scheduled as a whole in `schedule/cores.rs`.
 
+mod cores;
 pub mod pools;
 pub mod settings;
 
@@ -33,11 +35,14 @@ struct Member {
 struct State {
     policy: Pools,
     members: Slots<Member>,
+    /// Some pool is, or was, scheduled by cores: what shares one is looked at.
+    checks_cores: bool,
 }
 
 static STATE: SpinLock<State, { levels::SCHEDULER }> = SpinLock::new(State {
     policy: Pools::new(),
     members: Slots::new(),
+    checks_cores: false,
 });
 
 /// What a processor shall do.
@@ -216,6 +221,9 @@ pub fn choose(
     let mut next_poke = None;
     if let Some(vcpu) = running {
         vcpu.is_running.store(false, Release);
+        if state.checks_cores {
+            cores::note_stop(processor);
+        }
         let state_now = if vcpu.is_runnable() {
             RunState::Runnable
         } else {
@@ -249,9 +257,12 @@ impl State {
         now: Nanos,
     ) -> Option<(Arc<Vcpu>, Runstate)> {
         let may_run = self.policy.may_run_on(key, CpuId(processor as u32));
-        let member = self.member(key)?;
+        let member = self.members.get_mut(key.0)?;
         let vcpu = Arc::clone(member.vcpu.as_ref()?);
-        if !may_run || vcpu.is_running.load(Acquire) {
+        let may_start = may_run
+            && !vcpu.is_running.load(Acquire)
+            && (!self.checks_cores || cores::may_share(&self.policy, &vcpu, processor));
+        if !may_start {
             crate::log!(
                 Error,
                 "the policy put d{}v{} on processor {processor}, where it may not run",

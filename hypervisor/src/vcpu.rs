@@ -14,7 +14,7 @@ use hw::fpu::FpuState;
 use hw::registers::Registers;
 use hw::sync::SpinLock;
 use hw::vcpu::VcpuContext;
-use sched::{CpuSet, VcpuKey};
+use sched::VcpuKey;
 use vocabulary::{Mfn, VcpuId};
 
 use crate::domain::Domain;
@@ -80,10 +80,6 @@ pub struct Vcpu {
     pub info_registered: AtomicBool,
     /// Its name in the scheduler.
     pub key: VcpuKey,
-    /// Where it may run.
-    pub affinity: SpinLock<CpuSet, { levels::VCPU }>,
-    /// Where it is better run.
-    pub soft_affinity: SpinLock<CpuSet, { levels::VCPU }>,
     /// It is up: initialised and started.
     pub is_up: AtomicBool,
     /// `VCPUOP_initialise` (or the domain builder) gave it a context.

@@ -105,19 +105,12 @@ pub fn create(domain: &Arc<Domain>, id: VcpuId) -> Refused<Arc<Vcpu>> {
     };
     let key = schedule::insert(&VcpuParameters {
         domain: domain.scheduled_as,
+        number: id.0,
         hard_affinity,
         first_cpu,
         ..VcpuParameters::default()
     })?;
-    let vcpu = Arc::new(assemble(
-        domain,
-        id,
-        key,
-        context,
-        fpu,
-        window,
-        hard_affinity,
-    ));
+    let vcpu = Arc::new(assemble(domain, id, key, context, fpu, window));
     // The first vCPU of dom0 gets no context from anybody, so it has this from the start.
     privileged::set_cr4(&vcpu, 0);
     time_stamps::apply(&vcpu);
@@ -134,7 +127,6 @@ fn assemble(
     context: Arc<VcpuContext>,
     fpu: FpuState,
     window: DescriptorWindow,
-    affinity: CpuSet,
 ) -> Vcpu {
     Vcpu {
         id,
@@ -149,8 +141,6 @@ fn assemble(
         info_frame: AtomicU64::new(0),
         info_registered: AtomicBool::new(false),
         key,
-        affinity: SpinLock::new(affinity),
-        soft_affinity: SpinLock::new(CpuSet::ALL),
         is_up: AtomicBool::new(false),
         is_initialised: AtomicBool::new(false),
         waiting: Waiting::new(),

@@ -13,4 +13,4 @@ mod tests;
 
 pub use listing::{describe, Answer};
 pub use path::{path_of, MOST_PATH};
-pub use tree::{find, Node, Value};
+pub use tree::{find, Found, Node, Value};

@@ -9,7 +9,7 @@ use xen_abi::hypfs::{
 };
 use zerocopy::IntoBytes;
 
-use crate::{Node, Value};
+use crate::{Found, Node, Value};
 
 /// What reading an entry answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,21 +23,21 @@ pub struct Answer {
 /// Bytes of a name in a listing are a multiple of this, the zero at its end counted.
 const NAME_STEP: usize = 4;
 
-/// Describes an entry, asking `value` what its leaves hold. A directory holds, for each of its entries,
+/// Describes an entry, asking `value` what its leaves hold, each by the number that it is below. A directory holds, for each of its entries,
 /// what it is, the distance to the next (0 for the last), and its name.
-pub fn describe<L: Copy>(node: &Node<L>, value: &impl Fn(L) -> Value) -> Answer {
+pub fn describe<L: Copy>(found: &Found<'_, L>, value: &impl Fn(L, Option<u32>) -> Value) -> Answer {
     let mut listing = Listing::default();
-    match node {
-        Node::Leaf(leaf, most) => return of_value(&value(*leaf), *most),
+    let below = |node, number| describe(&Found { node, number }, value).entry;
+    match found.node {
+        Node::Leaf(leaf, most) => return of_value(&value(*leaf, found.number), *most),
         Node::Directory(entries) => {
             for (name, child) in *entries {
-                listing.add(name, &describe(child, value).entry);
+                listing.add(name, &below(child, found.number));
             }
         }
         Node::Numbered(numbers, each) => {
-            let child = describe(each, value).entry;
             for number in numbers() {
-                listing.add(&number.to_string(), &child);
+                listing.add(&number.to_string(), &below(each, Some(number)));
             }
         }
     }

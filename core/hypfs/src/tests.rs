@@ -48,12 +48,12 @@ static TREE: Node<Leaf> = Node::Directory(&[
     ),
 ]);
 
-fn value(leaf: Leaf) -> Value {
+fn value(leaf: Leaf, number: Option<u32>) -> Value {
     match leaf {
         Leaf::Major => Value::Number(4),
         Leaf::Extra => Value::Text(".7".into()),
         Leaf::Level => Value::Text("none/warning".into()),
-        Leaf::Flag => Value::Flag(true),
+        Leaf::Flag => Value::Flag(number != Some(120)),
     }
 }
 
@@ -80,7 +80,7 @@ fn parse(list: &[u8]) -> Vec<(String, u8, u32, u32)> {
 }
 
 fn read(path: &str) -> Answer {
-    describe(find(&TREE, path).unwrap(), &value)
+    describe(&find(&TREE, path).unwrap(), &value)
 }
 
 #[test]
@@ -123,6 +123,7 @@ fn each_number_in_use_has_a_directory() {
     assert!(list.iter().all(|entry| entry.1 == XEN_HYPFS_TYPE_DIR));
     assert_eq!(parse(&read("/pools/120").content)[0].0, "flag");
     assert_eq!(read("/pools/7/flag").content, [1]);
+    assert_eq!(read("/pools/120/flag").content, [0]);
 }
 
 #[test]
@@ -159,7 +160,7 @@ proptest! {
     fn any_bytes_are_a_path_or_not(bytes in prop::collection::vec(prop_oneof![Just(b'/'), Just(0u8), Just(b'p'), any::<u8>()], 0..40)) {
         if let Ok(path) = path_of(&bytes) {
             prop_assert!(path.starts_with('/') && path.len() + 1 == bytes.len());
-            let _ = find(&TREE, path).map(|node| describe(node, &value));
+            let _ = find(&TREE, path).map(|found| describe(&found, &value));
         }
     }
 }

@@ -27,18 +27,30 @@ pub enum Value {
     Flag(bool),
 }
 
+/// What a path leads to.
+#[derive(Debug)]
+pub struct Found<'n, L: 'static> {
+    /// The place.
+    pub node: &'n Node<L>,
+    /// The number that it is below, or is itself.
+    pub number: Option<u32>,
+}
+
 /// The node at a path that begins with a slash and may end with one. ENOENT where there is none.
-pub fn find<'n, L>(root: &'n Node<L>, path: &str) -> Refused<&'n Node<L>> {
+pub fn find<'n, L>(root: &'n Node<L>, path: &str) -> Refused<Found<'n, L>> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let path = path.strip_suffix('/').unwrap_or(path);
-    let mut node = root;
+    let (mut node, mut number) = (root, None);
     for name in path.split('/').filter(|_| !path.is_empty()) {
         let next = match node {
             Node::Directory(entries) => entries
                 .iter()
                 .find(|(other, _)| *other == name)
                 .map(|(_, next)| next),
-            Node::Numbered(numbers, each) => is_one_of(name, &numbers()).then_some(*each),
+            Node::Numbered(numbers, each) => {
+                number = one_of(name, &numbers());
+                number.map(|_| *each)
+            }
             Node::Leaf(..) => None,
         };
         match next {
@@ -46,10 +58,11 @@ pub fn find<'n, L>(root: &'n Node<L>, path: &str) -> Refused<&'n Node<L>> {
             None => return refuse(Errno::ENOENT, "there is no such entry"),
         }
     }
-    Ok(node)
+    Ok(Found { node, number })
 }
 
-/// Whether a name is that of one of these numbers: decimal, nothing before it.
-fn is_one_of(name: &str, numbers: &[u32]) -> bool {
-    numbers.iter().any(|number| number.to_string() == name)
+/// The one of these numbers whose name it is: decimal, nothing before it.
+fn one_of(name: &str, numbers: &[u32]) -> Option<u32> {
+    let mut numbers = numbers.iter();
+    numbers.find(|number| number.to_string() == name).copied()
 }

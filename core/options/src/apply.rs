@@ -4,8 +4,8 @@ use crate::console::{Consoles, SwitchKey, TimestampFormat, Vga};
 use crate::documented::is_documented;
 use crate::levels::{LevelPair, LogLevel};
 use crate::machine::{
-    BootScrub, ClockSource, Hpet, NmiAction, RebootItem, Scheduler, SupervisorGuard, TscTrust,
-    VcpuCount, Watchdog,
+    BootScrub, ClockSource, Granularity, Hpet, NmiAction, RebootItem, Scheduler, SupervisorGuard,
+    TscTrust, VcpuCount, Watchdog,
 };
 use crate::memory::Dom0Memory;
 use crate::notices::{Fatal, Notice};
@@ -263,6 +263,12 @@ impl<'a> State<'a> {
                 Scheduler::EXPECTED,
                 Scheduler::from_value,
                 |options, scheduler| options.scheduler = Some(scheduler),
+            ),
+            "sched-gran" => self.take(
+                word,
+                Granularity::EXPECTED,
+                Granularity::from_value,
+                |options, granularity| options.granularity = Some(granularity),
             ),
             "sched_ratelimit_us" => self.take(word, A_COUNT, unsigned32, |options, micros| {
                 options.rate_limit_micros = Some(micros);

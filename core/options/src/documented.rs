@@ -127,7 +127,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "rcu-idle-timer-period-ms",
     "rmrr",
     "ro-hpet",
-    "sched-gran",
     "sched_credit2_max_cpus_runqueue",
     "sched_credit2_migrate_resist",
     "sched_smt_power_savings",

@@ -24,8 +24,8 @@ pub use console::{Consoles, SwitchKey, TimestampFormat, Vga};
 pub use documented::is_documented;
 pub use levels::{LevelPair, LogLevel};
 pub use machine::{
-    Acpi, BootScrub, ClockSource, Hpet, NmiAction, RebootMethod, Scheduler, SupervisorGuard,
-    TscTrust, VcpuCount, Watchdog,
+    Acpi, BootScrub, ClockSource, Granularity, Hpet, NmiAction, RebootMethod, Scheduler,
+    SupervisorGuard, TscTrust, VcpuCount, Watchdog,
 };
 pub use memory::{Dom0Memory, MemoryAmount, MemoryError, MemoryPlan};
 pub use notices::{Fatal, Notice, Notices};
@@ -105,6 +105,8 @@ pub struct Options<'a> {
     pub boot_scrub: BootScrub,
     /// `sched=`: the scheduler of the first CPU pool; `None` for the default.
     pub scheduler: Option<Scheduler>,
+    /// `sched-gran=`: what schedulers choose for; `None` for the default, each CPU by itself.
+    pub granularity: Option<Granularity>,
     /// `sched_ratelimit_us=`: microseconds a virtual CPU runs at least before it is preempted, 0 for no such bound;
     /// `None` for the default.
     pub rate_limit_micros: Option<u32>,
@@ -164,6 +166,7 @@ impl Default for Options<'_> {
             low_memory_bytes: LOW_MEMORY_BYTES,
             boot_scrub: BootScrub::Idle,
             scheduler: None,
+            granularity: None,
             rate_limit_micros: None,
             credit_slice_millis: None,
             watchdog: Watchdog::Off,

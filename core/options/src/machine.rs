@@ -266,6 +266,30 @@ impl Scheduler {
     }
 }
 
+/// `sched-gran=`: what a scheduler chooses for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Granularity {
+    /// `cpu`: each by itself.
+    Cpu,
+    /// `core`: its threads together.
+    Core,
+    /// `socket`: all CPUs of a package together.
+    Socket,
+}
+
+impl Granularity {
+    pub(crate) const EXPECTED: &'static str = "cpu, core or socket";
+
+    pub(crate) fn from_value(value: &str) -> Option<Self> {
+        match value {
+            "cpu" => Some(Self::Cpu),
+            "core" => Some(Self::Core),
+            "socket" => Some(Self::Socket),
+            _ => None,
+        }
+    }
+}
+
 /// `watchdog`: the NMI watchdog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Watchdog {

@@ -240,13 +240,14 @@ fn the_kinds_of_dom0() {
 #[test]
 fn the_rest_of_the_machine() {
     let options = clean(
-        "clocksource=hpet tsc=stable:socket sched=null acpi=noirq reboot=k,warm nmi=fatal \
+        "clocksource=hpet tsc=stable:socket sched=null sched-gran=core acpi=noirq reboot=k,warm nmi=fatal \
          hpet=no,legacy-replacement conswitch=bx console_timestamps=datems mem=4G availmem=2G \
          sched_ratelimit_us=500 sched_credit_tslice_ms=5 conring_size=64k watchdog_timeout=10 vga=current,keep cpuid=no-avx dom0_vcpus_pin no-xsave",
     );
     assert_eq!(options.clock_source, Some(ClockSource::Hpet));
     assert_eq!(options.tsc, Some(TscTrust::StableSocket));
     assert_eq!(options.scheduler, Some(Scheduler::Null));
+    assert_eq!(options.granularity, Some(Granularity::Core));
     assert_eq!(options.rate_limit_micros, Some(500));
     assert_eq!(options.credit_slice_millis, Some(5));
     assert!(options.acpi.enabled && options.acpi.no_interrupts);

@@ -3,9 +3,10 @@
 use alloc::string::ToString;
 
 use ::calls::HypfsOp;
-use hypfs::{Node, Value};
+use hypfs::{Found, Node, Value};
 use memory::Stop;
 use options::LevelPair;
+use sched::Granularity;
 use vocabulary::{refuse, Errno, Refusal, Refused};
 use xen_abi::hypfs::{DirEntry, XEN_HYPFS_VERSION};
 
@@ -26,6 +27,7 @@ enum Leaf {
     Extra,
     Major,
     Minor,
+    /// What a pool's policy chooses for.
     Granularity,
     GuestLevel,
     OwnLevel,
@@ -33,6 +35,8 @@ enum Leaf {
 
 /// Bytes that a pair of levels may have when it is written.
 const LEVELS: u32 = 16;
+/// Bytes that a granularity may have when it is written, as with Xen.
+const GRANULARITY: u32 = 8;
 
 static TREE: Node<Leaf> = Node::Directory(&[
     (
@@ -63,7 +67,7 @@ static TREE: Node<Leaf> = Node::Directory(&[
         "cpupool",
         Node::Numbered(
             pools::numbers,
-            &Node::Directory(&[("sched-gran", Node::Leaf(Leaf::Granularity, 0))]),
+            &Node::Directory(&[("sched-gran", Node::Leaf(Leaf::Granularity, GRANULARITY))]),
         ),
     ),
     (
@@ -78,7 +82,7 @@ static TREE: Node<Leaf> = Node::Directory(&[
 /// What can be configured of Xen when it is built, of which this is always so.
 const CONFIGURATION: &str = "CONFIG_PV=y\nCONFIG_HYPFS=y\nCONFIG_SCHED_CREDIT2=y\n";
 
-fn value(leaf: Leaf) -> Value {
+fn value(leaf: Leaf, number: Option<u32>) -> Value {
     let text = |bytes: &[u8]| Value::Text(core::str::from_utf8(bytes).unwrap_or("").to_string());
     match leaf {
         Leaf::Changeset => text(xen_version::CHANGESET),
@@ -89,7 +93,10 @@ fn value(leaf: Leaf) -> Value {
         Leaf::Extra => text(xen_version::EXTRA),
         Leaf::Major => Value::Number((xen_version::VERSION >> 16) as u32),
         Leaf::Minor => Value::Number(xen_version::VERSION as u32 & 0xffff),
-        Leaf::Granularity => text(b"cpu"),
+        Leaf::Granularity => {
+            let known = number.and_then(|pool| pools::granularity(pool).ok());
+            text(known.unwrap_or_default().name().as_bytes())
+        }
         Leaf::GuestLevel => Value::Text(log::GUESTS.get().to_string()),
         Leaf::OwnLevel => Value::Text(log::OWN.get().to_string()),
     }
@@ -106,15 +113,15 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         }
         return Ok(u64::from(XEN_HYPFS_VERSION));
     }
-    let node = node_at(path, path_length)?;
+    let found = node_at(path, path_length)?;
     match HypfsOp::from_number(operation).map_err(Refusal::from)? {
         HypfsOp::GetVersion => Ok(u64::from(XEN_HYPFS_VERSION)),
-        HypfsOp::Read => read(node, buffer, length),
-        HypfsOp::WriteContents => Ok(write(node, buffer, length).map(|()| 0)?),
+        HypfsOp::Read => read(&found, buffer, length),
+        HypfsOp::WriteContents => Ok(write(&found, buffer, length).map(|()| 0)?),
     }
 }
 
-fn node_at(path: u64, length: u64) -> Refused<&'static Node<Leaf>> {
+fn node_at(path: u64, length: u64) -> Refused<Found<'static, Leaf>> {
     let mut bytes = [0; hypfs::MOST_PATH];
     let room = usize::try_from(length).ok();
     let Some(bytes) = room.and_then(|length| bytes.get_mut(..length)) else {
@@ -124,12 +131,12 @@ fn node_at(path: u64, length: u64) -> Refused<&'static Node<Leaf>> {
     hypfs::find(&TREE, hypfs::path_of(bytes)?)
 }
 
-fn read(node: &Node<Leaf>, buffer: u64, room: u64) -> Answer {
+fn read(found: &Found<'_, Leaf>, buffer: u64, room: u64) -> Answer {
     let head = size_of::<DirEntry>() as u64;
     if room < head {
         return Err(Refusal::new(Errno::EINVAL, "not even a description has room").into());
     }
-    let answer = hypfs::describe(node, &value);
+    let answer = hypfs::describe(found, &value);
     guest::write(buffer, &answer.entry)?;
     if room - head < answer.content.len() as u64 {
         let refusal = Refusal::new(
@@ -142,8 +149,8 @@ fn read(node: &Node<Leaf>, buffer: u64, room: u64) -> Answer {
     Ok(0)
 }
 
-fn write(node: &Node<Leaf>, buffer: u64, length: u64) -> Refused<()> {
-    let (leaf, most) = match node {
+fn write(found: &Found<'_, Leaf>, buffer: u64, length: u64) -> Refused<()> {
+    let (leaf, most) = match found.node {
         Node::Leaf(leaf, most) if *most != 0 => (*leaf, *most),
         _ => return refuse(Errno::EACCES, "the entry can only be read"),
     };
@@ -159,11 +166,18 @@ fn write(node: &Node<Leaf>, buffer: u64, length: u64) -> Refused<()> {
         Some((0, text)) => core::str::from_utf8(text).unwrap_or("\0"),
         _ => return refuse(Errno::EDOM, "text ends with a zero"),
     };
-    let threshold = match leaf {
-        Leaf::GuestLevel => &log::GUESTS,
-        Leaf::OwnLevel => &log::OWN,
-        _ => return refuse(Errno::EACCES, "the entry can only be read"),
-    };
+    match leaf {
+        Leaf::GuestLevel => set_levels(&log::GUESTS, text),
+        Leaf::OwnLevel => set_levels(&log::OWN, text),
+        Leaf::Granularity => match (Granularity::from_name(text), found.number) {
+            (Some(granularity), Some(pool)) => pools::set_granularity(pool, granularity),
+            _ => refuse(Errno::EINVAL, "there is no such granularity"),
+        },
+        _ => refuse(Errno::EACCES, "the entry can only be read"),
+    }
+}
+
+fn set_levels(threshold: &log::Threshold, text: &str) -> Refused<()> {
     let text = if text.is_empty() { "warning" } else { text };
     match LevelPair::from_value(text) {
         Some(levels) => {

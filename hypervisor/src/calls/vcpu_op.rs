@@ -220,7 +220,7 @@ fn send_nmi(vcpu: &Vcpu, structure: u64) -> Refused<()> {
 
 /// `VCPUOP_get_physid`: the processor of a vCPU of the hardware domain that cannot leave it.
 fn physical_id(vcpu: &Vcpu) -> Refused<VcpuGetPhysid> {
-    let affinity = *vcpu.affinity.lock();
+    let (affinity, _) = schedule::settings::affinity(vcpu);
     let only = affinity
         .lowest()
         .filter(|_| vcpu.domain.privileged && affinity.len() == 1);

@@ -3,11 +3,12 @@
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
+use hw::percpu::PerCpu;
 use options::Scheduler as Asked;
-use sched::{CpuId, CpuSet, Policy, PoolInfo, Tuning, FIRST_POOL};
+use sched::{CpuId, CpuSet, Granularity, Policy, PoolInfo, Tuning, FIRST_POOL};
 use vocabulary::{refuse, Errno, Nanos, Refused};
 
-use super::{poke_all, settings, STATE};
+use super::{cores, poke_all, settings, STATE};
 use crate::{boot, clock, console, domains};
 
 /// Makes the first pool, under the policy that the command line names.
@@ -23,18 +24,31 @@ pub fn make_first() {
             Policy::Credit2
         }
     };
+    let granularity = cores::set_up(options.granularity);
     let made = create(Some(FIRST_POOL), policy);
     if let Err(refusal) = made {
         crate::log!(Error, "there is no pool of processors: {refusal}");
     }
-    crate::log!(Info, "scheduler: {}", policy.name());
+    crate::log!(
+        Info,
+        "scheduler: {} by {}",
+        policy.name(),
+        granularity.name()
+    );
 }
 
-/// Makes a processor known, and part of the first pool: it is given work from then on.
+/// Makes a processor known, and part of the first pool with all its group: it is given work from then on.
 pub fn online(processor: usize) {
     let cpu = CpuId(processor as u32);
     let mut state = STATE.lock();
-    let known = state.policy.cpu_appears(cpu);
+    if state.policy.pool_of_cpu(cpu).is_some() {
+        return;
+    }
+    let mut group = state.policy.group(FIRST_POOL, cpu);
+    group.insert(cpu);
+    let known = group
+        .iter()
+        .try_for_each(|cpu| state.policy.cpu_appears(cpu));
     let joined = known.and_then(|()| state.policy.add_cpu(FIRST_POOL, Some(cpu), clock::now()));
     drop(state);
     match joined {
@@ -74,9 +88,10 @@ pub fn show() {
     let mut next = Some(FIRST_POOL);
     while let Some(info) = next.and_then(|id| info(id).ok()) {
         console::print(format_args!(
-            "(XEN) pool {}: {}, {} domains, processors",
+            "(XEN) pool {}: {} by {}, {} domains, processors",
             info.id,
             info.policy.name(),
+            info.granularity.name(),
             info.domains
         ));
         for cpu in info.cpus.iter() {
@@ -85,6 +100,7 @@ pub fn show() {
         console::print(format_args!("\n"));
         next = info.id.checked_add(1);
     }
+    cores::show();
     domains::for_each(|domain| {
         for vcpu in domain.vcpus() {
             let fields = super::runstate(&vcpu);
@@ -129,22 +145,61 @@ pub fn free() -> CpuSet {
     STATE.lock().policy.free_cpus()
 }
 
-/// Puts a free processor into a pool; `None` for any. EINVAL: there is no such processor; ENODEV: it is not free;
-/// ENOENT; ENOMEM.
+/// Puts a free processor, with all its group, into a pool; `None` for any. EINVAL: there is no such processor; ENODEV: it
+/// is not free; ENOENT; EBUSY: the caller runs on it; ENOMEM.
 pub fn add(id: u32, cpu: Option<CpuId>) -> Refused<()> {
+    if let Some(cpu) = cpu {
+        wait_until_left(id, cpu);
+    }
     let pokes = STATE.lock().policy.add_cpu(id, cpu, clock::now());
     poke_all(&pokes?);
     Ok(())
 }
 
-/// Takes a processor out of a pool; `None` for any. ENOENT; EINVAL: there is no such processor, or it is the one that
+/// Waits until the processors of a group, which are in no pool, have stopped what they ran in another; not for the
+/// caller's own, which stops on its way out. Each was told to when it left its pool, and none waits for the caller: the
+/// control plane, which the caller holds, is tried and not waited for.
+fn wait_until_left(id: u32, cpu: CpuId) {
+    let here = CpuId(PerCpu::current().index() as u32);
+    loop {
+        let state = STATE.lock();
+        let group = state.policy.group(id, cpu);
+        let is_free = group.and_not(&state.policy.free_cpus()).is_empty();
+        let held = state.policy.occupied(id, &group).filter(|_| is_free);
+        drop(state);
+        if held.is_none_or(|held| held == here) {
+            return;
+        }
+        hw::tlb::poll();
+        hw::cpu::relax();
+    }
+}
+
+/// What a pool's policy chooses for. ENOENT.
+pub fn granularity(id: u32) -> Refused<Granularity> {
+    STATE.lock().policy.granularity(id)
+}
+
+/// Sets what a pool's policy chooses for. EBUSY: the pool has processors; EINVAL: the machine's cores or packages are
+/// not all of one size; ENOENT; ENOMEM.
+pub fn set_granularity(id: u32, granularity: Granularity) -> Refused<()> {
+    let mut state = STATE.lock();
+    state.policy.set_granularity(id, granularity)?;
+    state.checks_cores |= granularity != Granularity::Cpu;
+    Ok(())
+}
+
+/// Takes a processor, with all its group, out of a pool; `None` for any. ENOENT; EINVAL: there is no such processor, or it is the one that
 /// the machine started on, which stays in the first pool as with Xen; ENODEV: it is not in the pool; EBUSY: it is the last
 /// one, and there are domains; EADDRINUSE: a vCPU is bound to it for a while.
 pub fn remove(id: u32, cpu: Option<CpuId>) -> Refused<()> {
-    if id == FIRST_POOL && cpu == Some(CpuId(0)) {
+    let mut state = STATE.lock();
+    let group = cpu.map(|cpu| state.policy.group(id, cpu));
+    if id == FIRST_POOL && group.is_some_and(|group| group.contains(CpuId(0))) {
         return refuse(Errno::EINVAL, "processor 0 stays in the first pool");
     }
-    let pokes = STATE.lock().policy.remove_cpu(id, cpu, clock::now());
+    let pokes = state.policy.remove_cpu(id, cpu, clock::now());
+    drop(state);
     poke_all(&pokes?);
     Ok(())
 }

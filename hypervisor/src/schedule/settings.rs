@@ -34,19 +34,16 @@ pub fn processors(domain: &Domain) -> CpuSet {
 
 /// Where the vCPU may run and where it is better run, as they were set: an override in force is not told.
 pub fn affinity(vcpu: &Vcpu) -> (CpuSet, CpuSet) {
-    let hard = *vcpu.affinity.lock();
-    let soft = *vcpu.soft_affinity.lock();
-    (hard, soft)
+    let known = STATE.lock().policy.affinity(vcpu.key);
+    known.unwrap_or((CpuSet::ALL, CpuSet::ALL))
 }
 
-/// Sets where the vCPU may run and where it is better run; an override ends. EINVAL: its pool has none of the
+/// Sets where the vCPU, with all its unit, may run and where it is better run; an override ends. EINVAL: its pool has none of the
 /// processors that it may run on.
 pub fn set_affinity(vcpu: &Vcpu, hard: CpuSet, soft: CpuSet) -> Refused<()> {
     let now = clock::now();
     let set = STATE.lock().policy.set_affinity(vcpu.key, hard, soft, now);
     poke_all(&set?);
-    *vcpu.affinity.lock() = hard;
-    *vcpu.soft_affinity.lock() = soft;
     Ok(())
 }
 
