@@ -109,6 +109,8 @@ pub struct Machine {
     pub boot: Boot,
     /// Number of processors.
     pub processors: u32,
+    /// How many of them are threads of one core.
+    pub threads: u32,
     /// Memory in MiB.
     pub memory: u32,
     /// QEMU's name of the processor, with features.
@@ -135,6 +137,7 @@ impl Machine {
                 (dom0.initramfs.clone(), String::new()),
             ]),
             processors: 1,
+            threads: 1,
             memory: 2048,
             cpu: CPU.to_owned(),
             pace: Pace::Free,
@@ -216,6 +219,7 @@ impl Machine {
             words: String::new(),
             boot: Boot::Direct(modules),
             processors: 1,
+            threads: 1,
             memory: 1024,
             cpu: CPU.to_owned(),
             pace: Pace::Free,
@@ -244,6 +248,12 @@ impl Machine {
     /// Sets the number of processors.
     pub fn processors(mut self, number: u32) -> Self {
         self.processors = number;
+        self
+    }
+
+    /// Makes so many processors, which must divide them all, threads of one core; and all cores one package.
+    pub fn threads(mut self, number: u32) -> Self {
+        self.threads = number;
         self
     }
 
@@ -290,6 +300,16 @@ impl Machine {
         format!("{}{}", self.hypervisor.words(), self.words)
     }
 
+    /// The processors, as QEMU is told of them.
+    fn shape(&self) -> String {
+        let (all, threads) = (self.processors, self.threads);
+        if threads == 1 {
+            return all.to_string();
+        }
+        let cores = all / threads;
+        format!("{all},sockets=1,cores={cores},threads={threads}")
+    }
+
     /// QEMU's arguments, without those that say where the console goes.
     pub fn arguments(&self) -> Vec<OsString> {
         let mut list: Vec<OsString> = Vec::new();
@@ -300,7 +320,7 @@ impl Machine {
             Pace::Free => add(&["-accel", "tcg,thread=multi"]),
             Pace::Counted => add(&["-accel", "tcg", "-icount", "shift=0,sleep=off"]),
         }
-        add(&["-smp", &self.processors.to_string()]);
+        add(&["-smp", &self.shape()]);
         for word in &self.devices {
             add(&[word]);
         }

@@ -70,6 +70,7 @@ impl Group {
         let dom0 = context.toolstack()?;
         Ok(match self.file {
             NUMA => with(dom0).nodes(2),
+            CORES => with(dom0).threads(2).words("sched-gran=core"),
             BALLOONING => with(dom0).dom0_has_all(),
             DRIVER_DOMAIN => with(dom0).toolstack_disk(dom0),
             PASSTHROUGH => spare_devices(with(dom0), dom0, context.reference),
@@ -94,6 +95,9 @@ const LOAD: &str = "load";
 /// The file whose machine has two NUMA nodes.
 const NUMA: &str = "numa";
 
+/// The file whose machine has two threads in each core, and schedules by cores.
+const CORES: &str = "cores";
+
 /// The file whose dom0 has all memory at first.
 const BALLOONING: &str = "ballooning_dom0";
 
@@ -115,6 +119,7 @@ const GROUPS: &[Group] = &[
     tail("smp", 4, 3072, ""),
     tail("smp", 1, 3072, "").called("smp_on_one"),
     tail(NUMA, 2, 3072, ""),
+    tail(CORES, 4, 2048, ""),
     tail(MEMORY, 2, 2560, ""),
     tail(BALLOONING, 2, 2560, ""),
     tail(LOAD, 2, 8192, "load_guests=40 load_minutes=10"),
