@@ -206,7 +206,7 @@ impl FairScheduler {
             let first = self.rules.first_rival(cpu, vcpu, &self.vcpus);
             let stopped = stopped.map(|(reached, domain)| Rival {
                 reached,
-                is_sibling: domain == vcpu.domain,
+                waits_for_turn: self.rules.has_set_turns() && domain != vcpu.domain,
             });
             let rival = match (first, stopped) {
                 (Some(first), Some(stopped)) if stopped.reached < first.reached => Some(stopped),

@@ -16,8 +16,8 @@ const LONGEST_TURN: Nanos = Nanos(10_000_000);
 pub(crate) struct Rival {
     /// How far it has come.
     pub reached: VirtualTime,
-    /// It is of the same domain, and that matters to the policy.
-    pub is_sibling: bool,
+    /// It waits for the end of a turn of a set length.
+    pub waits_for_turn: bool,
 }
 
 /// The policy and its parameters.
@@ -38,19 +38,14 @@ impl Rules {
     #[inline]
     pub fn first_rival(&self, cpu: &Cpu, current: &Vcpu, vcpus: &Slots<Vcpu>) -> Option<Rival> {
         let (reached, key) = cpu.queue.first()?;
-        let is_sibling = self.has_set_turns()
+        let waits_for_turn = self.has_set_turns()
             && vcpus
                 .get(key)
-                .is_some_and(|first| first.domain == current.domain);
+                .is_none_or(|first| first.domain != current.domain);
         Some(Rival {
             reached,
-            is_sibling,
+            waits_for_turn,
         })
-    }
-
-    #[inline]
-    fn is_set_turn(&self, rival: Rival) -> bool {
-        self.has_set_turns() && !rival.is_sibling
     }
 
     /// No vCPU runs longer than this while others wait.
@@ -72,7 +67,7 @@ impl Rules {
         if now.0 < cpu.since.0.saturating_add(self.tuning.rate_limit.0) {
             return true;
         }
-        if self.is_set_turn(first) {
+        if first.waits_for_turn {
             // Of equals, whoever waits is next.
             let in_turn = !cpu.preempted && now < self.turn_end(cpu);
             return in_turn || current.reached < first.reached;
@@ -81,23 +76,24 @@ impl Rules {
     }
 
     /// When the CPU, which runs `current`, must look again because `rival` waits.
-    #[inline]
+    #[inline(always)]
     pub fn slice_end(&self, cpu: &Cpu, current: &Vcpu, rival: Rival, now: Nanos) -> Nanos {
-        let end = if self.is_set_turn(rival) {
-            if cpu.preempted {
+        // Never in the past, nor at once: where nobody preempts, the next look is worth a little running.
+        let end = if rival.waits_for_turn {
+            let end = if cpu.preempted {
                 now
             } else {
                 self.turn_end(cpu)
-            }
+            };
+            end.0.max(now.0.saturating_add(SHORTEST_RUN.0))
         } else {
             let lead = rival.reached.since(current.reached).saturating_add(LEAD);
-            let turn = current.weight.time_for(lead).min(LONGEST_TURN);
-            Nanos(now.0.saturating_add(turn.0))
+            let turn = current.weight.time_for(lead);
+            now.0
+                .saturating_add(turn.0.clamp(SHORTEST_RUN.0, LONGEST_TURN.0))
         };
         let earliest = cpu.since.0.saturating_add(self.tuning.rate_limit.0);
-        // Never in the past, nor at once: where nobody preempts, the next look is worth a little running.
-        let soonest = earliest.max(now.0.saturating_add(SHORTEST_RUN.0));
-        Nanos(end.0.max(soonest))
+        Nanos(end.max(earliest))
     }
 
     /// When the current vCPU's turn ends.
