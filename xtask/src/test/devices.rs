@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 const DISK_MEBIBYTES: u32 = 64;
-const DOWNLOAD_MEBIBYTES: u32 = 100;
+const DOWNLOAD_MEBIBYTES: u32 = 48;
 const LIMIT: Duration = Duration::from_secs(240);
 
 /// A device and how its interrupts come.
