@@ -28,8 +28,13 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     let targets = authority::mmu_targets(caller.vcpu, arguments.get(3) as u32)?;
     let own = &caller.vcpu.domain;
     let tables: &Domain = targets.tables.as_deref().unwrap_or(own);
-    requests::run(arguments, |requests, budget| {
-        apply_all(tables, targets.pages, requests, budget)
+    requests::run(arguments, |requests: &mut Requests<REQUEST>, budget| {
+        requests.each(
+            budget,
+            &mut *tables.paging.lock(),
+            |paging, at, budget| apply(paging, targets.pages, at, budget).map(|()| true),
+            |paging, budget| machine::mmu().finish(paging, budget),
+        )
     })
 }
 
@@ -71,27 +76,6 @@ fn usual_mode(pointer: u64) -> Option<Mode> {
         PRESERVING => Some(Mode::PreserveAccessedDirty),
         _ => None,
     }
-}
-
-fn apply_all(
-    domain: &Domain,
-    pages: DomainId,
-    requests: &mut Requests<REQUEST>,
-    budget: &mut Budget,
-) -> Result<(), Stop> {
-    let mmu = machine::mmu();
-    let mut paging = domain.paging.lock();
-    while let Some(at) = requests.next() {
-        budget.check()?;
-        let result = apply(&mut paging, pages, at, budget);
-        if let Err(stop) = result {
-            mmu.finish(&mut paging, budget)?;
-            return Err(stop);
-        }
-        requests.finished();
-    }
-    // What the last change left over (a table that nobody uses any more) is finished before the caller knows.
-    mmu.finish(&mut paging, budget)
 }
 
 /// Does the request at an address of the caller's.

@@ -19,34 +19,14 @@ const SIZE: u64 = core::mem::size_of::<Request>() as u64;
 pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     let target = authority::mmuext_target(caller.vcpu, DomainId(arguments.get(3) as u16))?;
     let domain: &Domain = target.as_deref().unwrap_or(&caller.vcpu.domain);
-    requests::run(arguments, |requests, budget| {
-        apply_all(caller.vcpu, domain, requests, budget)
+    requests::run(arguments, |requests: &mut Requests<SIZE>, budget| {
+        requests.each(
+            budget,
+            &mut (),
+            |(), at, budget| one(caller.vcpu, domain, at, budget),
+            |(), budget| machine::mmu().finish(&mut domain.paging.lock(), budget),
+        )
     })
-}
-
-fn apply_all(
-    vcpu: &Vcpu,
-    domain: &Domain,
-    requests: &mut Requests<SIZE>,
-    budget: &mut Budget,
-) -> Result<(), Stop> {
-    // A call that goes on may have no request left, but what the last one left over.
-    let mut may_leave_work = requests.are_continued();
-    while let Some(at) = requests.next() {
-        budget.check()?;
-        match one(vcpu, domain, at, budget) {
-            Ok(leaves_work) => may_leave_work |= leaves_work,
-            Err(stop) => {
-                finish(domain, budget)?;
-                return Err(stop);
-            }
-        }
-        requests.finished();
-    }
-    if may_leave_work {
-        finish(domain, budget)?;
-    }
-    Ok(())
 }
 
 /// Does the request at an address of the caller's; says whether it may have left work over.
@@ -59,12 +39,6 @@ fn one(vcpu: &Vcpu, domain: &Domain, at: u64, budget: &mut Budget) -> Result<boo
     }
     apply(vcpu, domain, &request, budget)?;
     Ok(true)
-}
-
-/// Tables that nobody uses any more are free before the caller is told that its requests are done, or that one was
-/// refused: then that one is tried, and refused, again.
-fn finish(domain: &Domain, budget: &mut Budget) -> Result<(), Stop> {
-    machine::mmu().finish(&mut domain.paging.lock(), budget)
 }
 
 /// Does a flush of this processor alone, the commonest request; says whether it was one.

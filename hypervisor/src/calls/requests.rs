@@ -18,22 +18,34 @@ pub struct Requests<const SIZE: u64> {
 }
 
 impl<const SIZE: u64> Requests<SIZE> {
-    /// The address of the request that is to be done next; `None` when all are.
+    /// Does them, `one` by its address each, until one stops or the budget ends. `one` says whether it may have left work
+    /// over, which `finish` does; both are given the `state`. Tables that nobody uses any more are free before the
+    /// caller is told that its requests are done, or that one was refused: then that one is tried, and refused, again.
     #[inline(always)]
-    pub fn next(&self) -> Option<u64> {
-        (self.done < self.count).then(|| self.address(self.done))
-    }
-
-    /// Whether the call goes on after it stopped. There may be no request left, but work that the last one left over.
-    #[inline(always)]
-    pub fn are_continued(&self) -> bool {
-        self.continued
-    }
-
-    /// That request is done.
-    #[inline(always)]
-    pub fn finished(&mut self) {
-        self.done = self.done.wrapping_add(1);
+    pub fn each<S>(
+        &mut self,
+        budget: &mut Budget,
+        state: &mut S,
+        one: impl Fn(&mut S, u64, &mut Budget) -> Result<bool, Stop>,
+        finish: impl Fn(&mut S, &mut Budget) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        // A call that goes on may have no request left, but what the last one left over.
+        let mut may_leave_work = self.continued;
+        while self.done < self.count {
+            budget.check()?;
+            match one(state, self.address(self.done), budget) {
+                Ok(leaves_work) => may_leave_work |= leaves_work,
+                Err(stop) => {
+                    finish(state, budget)?;
+                    return Err(stop);
+                }
+            }
+            self.done = self.done.wrapping_add(1);
+        }
+        if may_leave_work {
+            finish(state, budget)?;
+        }
+        Ok(())
     }
 
     #[inline(always)]
