@@ -5,8 +5,8 @@ use indexed_heap::{IndexedHeap, Places};
 use vocabulary::{refuse, Errno, Nanos, Refused};
 
 use crate::policy::{
-    check_hard_affinity, check_leaving_cpu, check_leaving_domain, check_leaving_vcpu,
-    check_new_cpu, check_new_domain, check_new_vcpu, no_memory, no_such_domain, no_such_vcpu,
+    check_hard_affinity, check_leaving_cpu, check_leaving_domain, check_new_cpu, check_new_domain,
+    check_new_vcpu, leaving_vcpu, no_memory, no_such_domain, no_such_vcpu,
 };
 use crate::{
     CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Slots, VcpuKey,
@@ -235,11 +235,7 @@ impl Scheduler for NullScheduler {
     }
 
     fn remove(&mut self, vcpu: VcpuKey, _now: Nanos) -> Refused<Poke> {
-        let Some(member) = self.vcpus.get(vcpu.0) else {
-            return no_such_vcpu();
-        };
-        check_leaving_vcpu(member.on_cpu)?;
-        let domain = member.domain;
+        let domain = leaving_vcpu(&self.vcpus, vcpu, |member| member.on_cpu)?.domain;
         let poke = self.give_up(vcpu.0);
         self.vcpus.take(vcpu.0);
         if let Some(members) = self.domains.get_mut(domain) {

@@ -2,6 +2,7 @@
 
 use vocabulary::{refuse, Errno, Nanos, Refused};
 
+use crate::slots::Slots;
 use crate::{CpuId, CpuSet, Parameters, Tuning, MAX_CPUS};
 
 /// A scheduling policy, by what it promises.
@@ -282,11 +283,17 @@ pub(crate) fn check_new_vcpu<T>(found: Option<&T>, parameters: &VcpuParameters) 
     }
 }
 
-/// May a vCPU be forgotten that this CPU runs or holds? EBUSY.
-pub(crate) fn check_leaving_vcpu(on_cpu: Option<CpuId>) -> Refused<()> {
-    match on_cpu {
-        Some(_) => refuse(Errno::EBUSY, "the vCPU is on a CPU"),
-        None => Ok(()),
+/// The vCPU with this key, which is to be forgotten; `on_cpu` tells which CPU runs or holds it. EBUSY: one does;
+/// ENOENT.
+pub(crate) fn leaving_vcpu<V>(
+    vcpus: &Slots<V>,
+    vcpu: VcpuKey,
+    on_cpu: impl Fn(&V) -> Option<CpuId>,
+) -> Refused<&V> {
+    match vcpus.get(vcpu.0) {
+        None => no_such_vcpu(),
+        Some(member) if on_cpu(member).is_some() => refuse(Errno::EBUSY, "the vCPU is on a CPU"),
+        Some(member) => Ok(member),
     }
 }
 

@@ -7,9 +7,8 @@ use super::members::{Cpu, Domain, Vcpu};
 use super::virtual_time::{VirtualTime, Weight};
 use super::FairScheduler;
 use crate::policy::{
-    check_hard_affinity, check_leaving_cpu, check_leaving_domain, check_leaving_vcpu,
-    check_new_cpu, check_new_domain, check_new_vcpu, no_memory, no_such_domain, no_such_vcpu,
-    wrong_parameters,
+    check_hard_affinity, check_leaving_cpu, check_leaving_domain, check_new_cpu, check_new_domain,
+    check_new_vcpu, leaving_vcpu, no_memory, no_such_domain, no_such_vcpu, wrong_parameters,
 };
 use crate::{
     CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Share, Tuning,
@@ -115,11 +114,7 @@ impl Scheduler for FairScheduler {
     }
 
     fn remove(&mut self, vcpu: VcpuKey, _now: Nanos) -> Refused<Poke> {
-        let Some(member) = self.vcpus.get(vcpu.0) else {
-            return no_such_vcpu();
-        };
-        check_leaving_vcpu(member.on_cpu)?;
-        let domain = member.domain;
+        let domain = leaving_vcpu(&self.vcpus, vcpu, |member| member.on_cpu)?.domain;
         self.dequeue(vcpu.0);
         self.vcpus.take(vcpu.0);
         self.count = self.count.saturating_sub(1);

@@ -6,8 +6,8 @@ use vocabulary::{refuse, Errno, Nanos, Refused};
 use super::members::{Core, Thread, Vcpu};
 use super::GangScheduler;
 use crate::policy::{
-    check_hard_affinity, check_leaving_cpu, check_leaving_vcpu, check_new_cpu, check_new_vcpu,
-    no_memory, no_such_vcpu,
+    check_hard_affinity, check_leaving_cpu, check_new_cpu, check_new_vcpu, leaving_vcpu, no_memory,
+    no_such_vcpu,
 };
 use crate::{
     CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Tuning, VcpuKey,
@@ -115,10 +115,7 @@ impl<S: Scheduler> Scheduler for GangScheduler<S> {
     }
 
     fn remove(&mut self, vcpu: VcpuKey, now: Nanos) -> Refused<Poke> {
-        let Some(member) = self.vcpus.get(vcpu.0) else {
-            return no_such_vcpu();
-        };
-        check_leaving_vcpu(member.on_cpu)?;
+        let member = leaving_vcpu(&self.vcpus, vcpu, |member| member.on_cpu)?;
         let (unit, seat) = (member.unit, member.seat as usize);
         let mut poke = self.sleep(vcpu, now);
         let members = self.units.get(unit).map(|unit| &unit.members);
