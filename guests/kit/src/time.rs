@@ -60,6 +60,38 @@ pub fn scale(ticks: u64, time: &VcpuTime) -> u64 {
     ((shifted as u128 * time.multiplier as u128) >> 32) as u64
 }
 
+/// The counter, with system time read before and after it: whatever held the machine up between two reads, the counter
+/// was read between them.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// System time before the counter was read, nanoseconds.
+    pub earliest: u64,
+    /// The counter.
+    pub ticks: u64,
+    /// System time behind it.
+    pub latest: u64,
+}
+
+impl Reading {
+    /// Reads both.
+    pub fn take() -> Self {
+        let (earliest, ticks, latest) = (now(), tsc(), now());
+        Self {
+            earliest,
+            ticks,
+            latest,
+        }
+    }
+
+    /// How long after another reading this one was taken, in nanoseconds: by the counter; by system time at least; and at
+    /// most.
+    pub fn since(&self, first: &Self) -> (u64, u64, u64) {
+        let by_tsc = scale(self.ticks - first.ticks, &snapshot());
+        let (least, most) = (self.earliest - first.latest, self.latest - first.earliest);
+        (by_tsc, least, most)
+    }
+}
+
 /// Spins until `done` says so or the time is over; gives whether it did.
 pub fn wait_until(nanoseconds: u64, mut done: impl FnMut() -> bool) -> bool {
     let end = now() + nanoseconds;

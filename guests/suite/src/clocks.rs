@@ -7,7 +7,7 @@ use guest_kit::case::Group;
 use guest_kit::events;
 use guest_kit::hypercall::errno::*;
 use guest_kit::hypercall::*;
-use guest_kit::time::{now, snapshot, tsc, wait_until, MILLISECOND, SECOND};
+use guest_kit::time::{now, snapshot, tsc, wait_until, Reading, MILLISECOND, SECOND};
 use guest_kit::vcpus::op;
 
 /// The group.
@@ -86,25 +86,6 @@ fn monotone() {
     }
 }
 
-/// The counter, with system time read before and after it: whatever held the machine up between two reads, the counter
-/// was read between them.
-struct Reading {
-    earliest: u64,
-    ticks: u64,
-    latest: u64,
-}
-
-impl Reading {
-    fn take() -> Reading {
-        let (earliest, ticks, latest) = (now(), tsc(), now());
-        Reading {
-            earliest,
-            ticks,
-            latest,
-        }
-    }
-}
-
 fn rate() {
     let first = Reading::take();
     let end = first.latest + 30 * MILLISECOND;
@@ -112,8 +93,7 @@ fn rate() {
         assert_eq!(sched_op(3, at(&[0, 0, end])), 0);
     }
     let last = Reading::take();
-    let by_tsc = guest_kit::time::scale(last.ticks - first.ticks, &snapshot());
-    let (least, most) = (last.earliest - first.latest, last.latest - first.earliest);
+    let (by_tsc, least, most) = last.since(&first);
     assert!(least >= 30_000_000);
     assert!(
         by_tsc > least - least / 10 && by_tsc < most + most / 10,

@@ -5,7 +5,7 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use guest_kit::command_line::number;
 use guest_kit::hypercall::{at_mut, vcpu_op};
-use guest_kit::time::{now, snapshot, tsc, MILLISECOND, SECOND};
+use guest_kit::time::{now, snapshot, tsc, Reading, MILLISECOND, SECOND};
 use guest_kit::trap::Frame;
 use guest_kit::user::UserSpace;
 use guest_kit::vcpus::{self, op};
@@ -103,19 +103,19 @@ fn advances() {
 /// vCPU has run.
 fn computed() {
     for milliseconds in [1, 7, 40] {
-        let (outer, ticks, start) = (now(), tsc(), now());
-        let deadline = start + milliseconds * MILLISECOND;
+        let first = Reading::take();
+        let deadline = first.latest + milliseconds * MILLISECOND;
         sleep_until(deadline);
         let mut runstate = [0u64; 6];
         let current = u64::from(guest_kit::vcpu::area().id as u32);
         assert_eq!(vcpu_op(op::GET_RUNSTATE, current, at_mut(&mut runstate)), 0);
-        let end = now();
+        let last = Reading::take();
+        let end = last.earliest;
         let entered = runstate[1];
         // Xen wakes a sleeper up to 50 µs early by its own count of what a timer may be rounded by.
         assert!(entered + 50_000 >= deadline, "{entered} before {deadline}");
         assert!(entered <= end, "{entered} after {end}");
-        let by_tsc = guest_kit::time::scale(tsc() - ticks, &snapshot());
-        let (least, most) = (end - start, now() - outer);
+        let (by_tsc, least, most) = last.since(&first);
         // The line may have changed meanwhile, by less than a microsecond.
         assert!(
             by_tsc + 1000 >= least && by_tsc <= most + 1000,
