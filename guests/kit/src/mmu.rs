@@ -83,6 +83,18 @@ pub struct ExtOp {
     pub second: u64,
 }
 
+impl ExtOp {
+    /// A request: the command and its two arguments.
+    pub const fn new(command: u32, first: u64, second: u64) -> Self {
+        Self {
+            command,
+            pad: 0,
+            first,
+            second,
+        }
+    }
+}
+
 /// `update_va_mapping(va, entry, flags)`.
 pub fn update_va_mapping(va: u64, entry: u64, flags: u64) -> i64 {
     call3(nr::UPDATE_VA_MAPPING, va, entry, flags)
@@ -123,12 +135,7 @@ pub fn mmuext(operations: &[ExtOp]) -> (i64, u32) {
 
 /// `mmuext_op` of one operation.
 pub fn mmuext_one(command: u32, first: u64, second: u64) -> i64 {
-    let operation = ExtOp {
-        command,
-        pad: 0,
-        first,
-        second,
-    };
+    let operation = ExtOp::new(command, first, second);
     mmuext(&[operation]).0
 }
 

@@ -122,11 +122,6 @@ pub fn update_of(pointer: u64, value: u64, domain: u64) -> i64 {
 
 /// `mmuext_op` of one operation in the name of a domain.
 pub fn mmuext_of(command: u32, mfn: u64, domain: u64) -> i64 {
-    let operation = ExtOp {
-        command,
-        pad: 0,
-        first: mfn,
-        second: 0,
-    };
+    let operation = ExtOp::new(command, mfn, 0);
     call(nr::MMUEXT_OP, [at(&operation), 1, 0, domain, 0, 0])
 }

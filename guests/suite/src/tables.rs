@@ -254,13 +254,7 @@ fn unpin_frees_many() {
 
 fn unpin_frees_though_refused() {
     let first = many_tables();
-    let requests = [(ext::UNPIN, first.mfn()), (99, 0)];
-    let list = requests.map(|(command, frame)| ExtOp {
-        command,
-        pad: 0,
-        first: frame,
-        second: 0,
-    });
+    let list = [ExtOp::new(ext::UNPIN, first.mfn(), 0), ExtOp::new(99, 0, 0)];
     assert_eq!(mmuext(&list), (ENOSYS, 1));
     are_free(first);
 }
@@ -436,29 +430,18 @@ fn unknown() {
 }
 
 fn bad_domain() {
-    let operation = ExtOp {
-        command: ext::TLB_FLUSH_LOCAL,
-        pad: 0,
-        first: 0,
-        second: 0,
-    };
+    let operation = ExtOp::new(ext::TLB_FLUSH_LOCAL, 0, 0);
     let args = [at(&operation), 1, 0, 0x1234, 0, 0];
     assert_eq!(call(nr::MMUEXT_OP, args), ESRCH);
 }
 
 fn stops() {
     let page = Page::take();
-    let operation = |command, first| ExtOp {
-        command,
-        pad: 0,
-        first,
-        second: 0,
-    };
     page.words()[0] = 5;
     let list = [
-        operation(ext::TLB_FLUSH_LOCAL, 0),
-        operation(99, 0),
-        operation(ext::CLEAR_PAGE, page.mfn()),
+        ExtOp::new(ext::TLB_FLUSH_LOCAL, 0, 0),
+        ExtOp::new(99, 0, 0),
+        ExtOp::new(ext::CLEAR_PAGE, page.mfn(), 0),
     ];
     assert_eq!(mmuext(&list), (ENOSYS, 1));
     assert_eq!(page.words()[0], 5);
