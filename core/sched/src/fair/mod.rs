@@ -25,7 +25,7 @@ mod virtual_time;
 use vocabulary::{earlier, Nanos};
 
 use self::members::{Cpu, Domain, Room, Vcpu, SPIN_LOOKS};
-use self::rules::{Rival, Rules};
+use self::rules::Rules;
 use self::virtual_time::VirtualTime;
 use crate::{CpuId, CpuSet, Decision, Policy, Slots, Tuning, VcpuKey};
 
@@ -204,10 +204,8 @@ impl FairScheduler {
         cpu.until = None;
         if let Some(vcpu) = cpu.current.and_then(|key| self.vcpus.get(key)) {
             let first = self.rules.first_rival(cpu, vcpu, &self.vcpus);
-            let stopped = stopped.map(|(reached, domain)| Rival {
-                reached,
-                waits_for_turn: self.rules.has_set_turns() && domain != vcpu.domain,
-            });
+            let stopped =
+                stopped.map(|(reached, domain)| self.rules.rival(vcpu, reached, || Some(domain)));
             let rival = match (first, stopped) {
                 (Some(first), Some(stopped)) if stopped.reached < first.reached => Some(stopped),
                 (first, stopped) => first.or(stopped),

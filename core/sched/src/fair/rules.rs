@@ -34,18 +34,26 @@ impl Rules {
         self.policy == Policy::Credit
     }
 
+    /// Who came that far and waits, as `current` sees it. Its `domain` is looked for only where that matters.
+    #[inline]
+    pub fn rival(
+        &self,
+        current: &Vcpu,
+        reached: VirtualTime,
+        domain: impl FnOnce() -> Option<u32>,
+    ) -> Rival {
+        Rival {
+            reached,
+            waits_for_turn: self.has_set_turns() && domain() != Some(current.domain),
+        }
+    }
+
     /// Who waits first in the CPU's queue, as `current` sees it.
     #[inline]
     pub fn first_rival(&self, cpu: &Cpu, current: &Vcpu, vcpus: &Slots<Vcpu>) -> Option<Rival> {
         let (reached, key) = cpu.queue.first()?;
-        let waits_for_turn = self.has_set_turns()
-            && vcpus
-                .get(key)
-                .is_none_or(|first| first.domain != current.domain);
-        Some(Rival {
-            reached,
-            waits_for_turn,
-        })
+        let domain = || vcpus.get(key).map(|first| first.domain);
+        Some(self.rival(current, reached, domain))
     }
 
     /// No vCPU runs longer than this while others wait.
