@@ -40,6 +40,13 @@ fn domain(pools: &mut Pools, vcpus: u32) -> (DomainKey, Vec<VcpuKey>) {
     (domain, vcpus)
 }
 
+/// Wakes them from a CPU that is none of theirs.
+fn wake_all(pools: &mut Pools, vcpus: &[VcpuKey]) {
+    for vcpu in vcpus {
+        pools.wake(*vcpu, CpuId(9), NOW);
+    }
+}
+
 fn schedule_all(pools: &mut Pools) -> Vec<Option<VcpuKey>> {
     // Who stops first starts last.
     for _ in 0..2 {
@@ -126,9 +133,7 @@ fn a_unit_has_one_affinity_and_fixed_seats() {
     assert_eq!(allowed(&pools, 0), [2]);
     assert_eq!(allowed(&pools, 1), [3]);
     assert_eq!(allowed(&pools, 2), [0, 2]);
-    for vcpu in &vcpus {
-        pools.wake(*vcpu, CpuId(9), NOW);
-    }
+    wake_all(&mut pools, &vcpus);
     let [first, second, third] = vcpus[..] else {
         panic!()
     };
@@ -153,9 +158,7 @@ fn a_core_is_in_use_until_what_ran_there_is_saved() {
     pools
         .set_affinity(vcpus[0], set(&[2]), CpuSet::ALL, NOW)
         .unwrap();
-    for vcpu in &vcpus {
-        pools.wake(*vcpu, CpuId(9), NOW);
-    }
+    wake_all(&mut pools, &vcpus);
     schedule_all(&mut pools);
     let second = pools.create(None, Policy::Credit2).unwrap();
     pools.remove_cpu(0, Some(CpuId(2)), NOW).unwrap();
@@ -180,9 +183,7 @@ fn a_core_is_in_use_until_what_ran_there_is_saved() {
         pools.context_saved(*vcpu, NOW);
     }
     pools.move_domain(domain, second, NOW).unwrap();
-    for vcpu in &vcpus {
-        pools.wake(*vcpu, CpuId(9), NOW);
-    }
+    wake_all(&mut pools, &vcpus);
     assert_eq!(
         schedule_all(&mut pools),
         [None, None, Some(vcpus[0]), Some(vcpus[1])]
