@@ -9,6 +9,7 @@
 mod caps;
 mod chaos;
 mod contract;
+mod days;
 mod deadlines;
 mod gang;
 mod granularity;

@@ -30,6 +30,7 @@ impl Scheduler for FairScheduler {
         self.online.insert(cpu);
         self.sole = self.online.single();
         self.idle.insert(cpu);
+        self.forget_old_clock(cpu);
         Ok(self.resettle(now))
     }
 
@@ -133,6 +134,9 @@ impl Scheduler for FairScheduler {
         // One that some CPU still holds goes on there, or is placed when its registers are saved.
         if member.on_cpu.is_some() {
             return None;
+        }
+        if member.slept_long(now) {
+            self.forget_lead(vcpu.0);
         }
         self.place(vcpu.0, now)
     }
@@ -287,12 +291,15 @@ impl FairScheduler {
             let is_queued = member.place.is_some() && !member.parked;
             let (old, home) = (member.weight.load(), member.home);
             let running = member.on_cpu.filter(|cpu| self.runs_on(key, *cpu));
+            let slept_long = member.slept_long(now);
             if let Some(cpu) = running {
                 self.count(cpu, now);
             }
             let at = running.or(is_queued.then_some(home));
             if let Some(cpu) = at.and_then(|cpu| self.cpus.get_mut(cpu.0)) {
                 cpu.load = cpu.load.saturating_sub(old) + u64::from(weight);
+            } else if slept_long {
+                self.forget_lead(key);
             }
             self.scale_lead(key, Weight::new(weight));
         }

@@ -4,7 +4,7 @@ use indexed_heap::{IndexedHeap, Places};
 use vocabulary::Nanos;
 
 use super::caps::Budget;
-use super::virtual_time::{VirtualTime, Weight};
+use super::virtual_time::{VirtualTime, Weight, LONGEST_MEMORY};
 use crate::{CpuId, CpuSet, Share, Slots};
 
 /// How often a CPU is to look while others wait for a vCPU that may be waiting, spinning, for one of those: the mechanism
@@ -36,6 +36,19 @@ pub(crate) struct Vcpu {
     pub arrived: Nanos,
     /// When it last stopped running.
     pub stopped: Nanos,
+}
+
+impl Vcpu {
+    /// Whether, asleep, it has been so for too long for `reached` to mean anything.
+    #[inline]
+    pub const fn slept_long(&self, now: Nanos) -> bool {
+        let last = if self.stopped.0 > self.arrived.0 {
+            self.stopped.0
+        } else {
+            self.arrived.0
+        };
+        now.0.saturating_sub(last) >= LONGEST_MEMORY.0
+    }
 }
 
 impl Places for Slots<Vcpu> {

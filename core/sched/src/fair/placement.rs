@@ -3,7 +3,7 @@
 use vocabulary::Nanos;
 
 use super::members::Vcpu;
-use super::virtual_time::at_default_weight;
+use super::virtual_time::{at_default_weight, VirtualTime};
 use super::FairScheduler;
 use crate::{CpuId, CpuSet, Poke};
 
@@ -98,8 +98,8 @@ impl FairScheduler {
         cpu.load += weight.load();
         cpu.movable += u32::from(movable);
         self.queued.insert(target);
-        self.idle.remove(target);
         let Some(current) = cpu.current.and_then(|current| self.vcpus.get(current)) else {
+            self.idle.remove(target);
             return Some(target);
         };
         let preempts = current.reached.since(reached) > PREEMPTION;
@@ -111,6 +111,25 @@ impl FairScheduler {
             None => false,
         };
         (!in_time).then_some(target)
+    }
+
+    /// A vCPU that slept long owes nothing, and comes in before those that ran meanwhile.
+    #[cold]
+    pub(crate) fn forget_lead(&mut self, key: u32) {
+        let Some(vcpu) = self.vcpus.get_mut(key) else {
+            return;
+        };
+        if let Some(home) = self.cpus.get(vcpu.home.0) {
+            vcpu.reached = home.clock.plus(-LONGEST_LAG);
+        }
+    }
+
+    /// A CPU came, with a new clock: how far vCPUs came by one that it had before says nothing any more. Not a hot path.
+    pub(crate) fn forget_old_clock(&mut self, cpu: CpuId) {
+        let members = self.vcpus.iter_mut().map(|(_, vcpu)| vcpu);
+        for vcpu in members.filter(|vcpu| vcpu.home == cpu) {
+            vcpu.reached = VirtualTime::START;
+        }
     }
 
     /// Takes a vCPU out of its queue or from where it is parked, if it is there.

@@ -10,8 +10,16 @@ use crate::DEFAULT_WEIGHT;
 /// nanosecond, so that even short stretches at high weights do not round to nothing.
 const UNITS: u64 = 1 << 16;
 
-/// A point on a physical CPU's virtual clock. The count wraps; points are compared by their distance, which
-/// stays far below half the range because members' lags are bounded.
+/// The longest time that one step counts, and that a vCPU may sleep with what it got ahead: 4.6 minutes.
+///
+/// A count of [`VirtualTime`] can be told from another while they are less than 2^63 apart. However long a vCPU sleeps, the
+/// clock goes on without it: by 2^16 a nanosecond at most for what runs there, and as much for each other CPU, where what
+/// comes may have run ahead. For 256 CPUs and this time that is 2^62.
+pub(crate) const LONGEST_MEMORY: Nanos = Nanos(1 << 38);
+
+/// A point on a physical CPU's virtual clock. The count wraps; points are compared by their distance. That stays below half
+/// the range: of those that wait or run, because their lags and leads are bounded; of those that sleep, because what
+/// they came to is forgotten after [`LONGEST_MEMORY`], and when their CPU leaves and comes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct VirtualTime(u64);
 
@@ -69,8 +77,13 @@ impl Weight {
         self.weight as u64
     }
 
-    /// The distance covered by running for `time`.
+    /// The distance covered by running for `time`, of which no more than [`LONGEST_MEMORY`] counts.
     pub const fn distance(self, time: Nanos) -> i64 {
+        let time = if time.0 < LONGEST_MEMORY.0 {
+            time
+        } else {
+            LONGEST_MEMORY
+        };
         ((time.0 as u128 * self.rate as u128) >> 16) as i64
     }
 
