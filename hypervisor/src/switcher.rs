@@ -68,6 +68,7 @@ pub fn switch(registers: &mut Registers, looks: bool) {
             Choice::Idle => {
                 if runs {
                     current::set(None);
+                    timers::set_tick(None);
                     runs = false;
                 }
                 idle_time::begin(processor);

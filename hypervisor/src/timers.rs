@@ -9,15 +9,13 @@ use hw::{apic, cpu, cpu_local};
 use sched::VcpuKey;
 use vocabulary::{earlier, Nanos, Refused};
 
-use crate::{clock, levels, schedule, vcpu_time, watchdog, work};
+use crate::{clock, current, levels, schedule, vcpu_time, watchdog, work};
 
 /// What a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A vCPU's single-shot timer.
     Singleshot,
-    /// A vCPU's periodic timer.
-    Periodic,
     /// The end of a vCPU's poll.
     Poll,
     /// A domain's watchdog, by number; the key is its first vCPU's.
@@ -40,11 +38,15 @@ struct Times {
     programmed: Cell<Option<Nanos>>,
     /// When the processor must choose anew what it runs.
     slice: Cell<Option<Nanos>>,
+    /// When the vCPU that runs here gets its next tick. In no queue: those of vCPUs that wait for the processor cost
+    /// nothing, however many they are.
+    tick: Cell<Option<Nanos>>,
 }
 
 static TIMES: CpuLocal<Times> = cpu_local!(Times {
     programmed: Cell::new(None),
     slice: Cell::new(None),
+    tick: Cell::new(None),
 });
 
 fn queue(processor: usize) -> Option<&'static SpinLock<TimerQueue<Payload>, { levels::TIMERS }>> {
@@ -174,6 +176,17 @@ pub fn set_slice(until: Option<Nanos>) {
     });
 }
 
+/// When the vCPU that runs here gets its next tick; `None` for never, or where none runs.
+#[inline]
+pub fn set_tick(at: Option<Nanos>) {
+    TIMES.with(|times| {
+        times.tick.set(at);
+        if let Some(at) = at {
+            bring_forward(times, at);
+        }
+    });
+}
+
 /// The APIC timer's interrupt.
 #[inline]
 pub fn interrupt() {
@@ -195,10 +208,14 @@ pub fn expire() {
             break queue.next_deadline();
         };
         drop(queue);
-        fire(&expired, now);
+        fire(&expired);
     };
     clock::watch(now);
     TIMES.with(|times| {
+        if times.tick.get().is_some_and(|at| at <= now) {
+            times.tick.set(None);
+            current::with(|vcpu| times.tick.set(vcpu_time::tick(vcpu, now)));
+        }
         if times.slice.get().is_some_and(|until| until <= now) {
             times.slice.set(None);
             work::raise_here(work::RESCHEDULE | work::LOOK);
@@ -217,11 +234,12 @@ pub fn set_exactly() {
     TIMES.with(|times| set_for(times, first, &Look::take()));
 }
 
-/// Sets the APIC's timer to the `first` deadline of this processor's queue, the end of the slice, or when the clock must
-/// be looked after. That was looked at just now.
+/// Sets the APIC's timer to the `first` deadline of this processor's queue, the end of the slice, the next tick, or when
+/// the clock must be looked after. That was looked at just now.
 #[inline]
 fn set_for(times: &Times, first: Option<Nanos>, look: &Look) {
-    let next = earlier(earlier(first, times.slice.get()), clock::urgent_look());
+    let own = earlier(times.slice.get(), times.tick.get());
+    let next = earlier(earlier(first, own), clock::urgent_look());
     let programmed = times.programmed.get();
     match next {
         Some(next) if programmed != Some(next) => program(times, next, look),
@@ -233,14 +251,13 @@ fn set_for(times: &Times, first: Option<Nanos>, look: &Look) {
     }
 }
 
-fn fire(expired: &Expired<Payload>, now: Nanos) {
+fn fire(expired: &Expired<Payload>) {
     let Payload { vcpu, purpose } = expired.payload;
     let Some(vcpu) = schedule::vcpu(vcpu) else {
         return;
     };
     match purpose {
         Purpose::Singleshot => vcpu_time::raise_timer(&vcpu),
-        Purpose::Periodic => vcpu_time::tick(&vcpu, now),
         Purpose::Poll => schedule::end_poll(&vcpu),
         Purpose::Watchdog(number) => watchdog::expired(&vcpu.domain, number),
     }

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
 
 use guest_time::{
@@ -14,13 +14,13 @@ use hw::percpu::PerCpu;
 use hw::switch;
 use hw::sync::SpinLock;
 use hw::vcpu::SharedVcpuInfo;
-use vocabulary::{Nanos, Refused, VcpuId, VirtAddr};
+use vocabulary::{Nanos, VcpuId, VirtAddr};
 use xen_abi::xen::{VMASST_TYPE_runstate_update_flag, VIRQ_TIMER};
 
 use crate::timers::{Purpose, Timer};
 use crate::vcpu::Vcpu;
 use crate::watchdog::Watchdogs;
-use crate::{clock, events, levels, schedule};
+use crate::{clock, events, levels, schedule, timers, work};
 
 /// Address of an area that the guest did not register.
 const NONE: u64 = u64::MAX;
@@ -35,7 +35,6 @@ pub struct VcpuTime {
     pub poll: Timer,
     /// The domain's watchdogs, where this is its first vCPU.
     pub watchdogs: Watchdogs,
-    periodic: Timer,
     /// Nanoseconds between ticks; zero for no ticks.
     period: AtomicU64,
     /// When the next tick is due.
@@ -63,7 +62,6 @@ impl VcpuTime {
             singleshot: Timer::new(Purpose::Singleshot),
             poll: Timer::new(Purpose::Poll),
             watchdogs: Watchdogs::new(),
-            periodic: Timer::new(Purpose::Periodic),
             period: AtomicU64::new(FIRST_PERIOD),
             next_tick: AtomicU64::new(0),
             runstate_area: AtomicU64::new(NONE),
@@ -79,7 +77,7 @@ impl VcpuTime {
     /// Takes all its timers out of their queues: the vCPU runs no more.
     pub fn end(&self) {
         self.period.store(0, Relaxed);
-        for timer in [&self.singleshot, &self.poll, &self.periodic] {
+        for timer in [&self.singleshot, &self.poll] {
             timer.remove();
         }
         self.watchdogs.end();
@@ -92,53 +90,49 @@ pub fn raise_timer(vcpu: &Vcpu) {
 }
 
 /// Sets the period of the periodic timer; zero stops it. The caller checked it.
-pub fn set_period(vcpu: &Vcpu, period: u64) -> Refused<()> {
+pub fn set_period(vcpu: &Vcpu, period: u64) {
     let time = &vcpu.time;
-    time.period.store(period, Relaxed);
-    if period == 0 {
-        time.periodic.stop();
-        return Ok(());
-    }
     let first = clock::now().0.saturating_add(period);
-    time.next_tick.store(first, Relaxed);
-    time.periodic.set(vcpu.key, Nanos(first))
-}
-
-/// The periodic timer's deadline came. Ticks are for a vCPU that runs: one that sleeps is not woken by them,
-/// and gets one when it comes back.
-pub fn tick(vcpu: &Vcpu, now: Nanos) {
-    if vcpu.is_running.load(Acquire) {
-        catch_up(vcpu, now);
+    time.next_tick.store(first, SeqCst);
+    // Sequentially consistent with a processor's starting the vCPU: either that finds the period, or is found here.
+    time.period.store(period, SeqCst);
+    if vcpu.is_running.load(SeqCst) {
+        work::raise_on(vcpu.processor.load(Acquire) as usize, work::TIME);
     }
 }
 
-/// Raises a tick that is due and sets the timer to the next.
-fn catch_up(vcpu: &Vcpu, now: Nanos) {
+/// Raises a tick of the vCPU, which runs here, if one is due; says when the next is. Ticks are for a vCPU that runs: one
+/// that sleeps is not woken by them, and gets one when it comes back.
+pub fn tick(vcpu: &Vcpu, now: Nanos) -> Option<Nanos> {
     let time = &vcpu.time;
-    let period = time.period.load(Relaxed);
+    let period = time.period.load(SeqCst);
     if period == 0 {
-        return;
+        return None;
     }
     let due = time.next_tick.load(Relaxed);
-    let mut next = due;
-    if due <= now.0 {
-        raise_timer(vcpu);
-        let missed = now.0.saturating_sub(due) / period;
-        next = due.saturating_add(missed.saturating_add(1).saturating_mul(period));
-        time.next_tick.store(next, Relaxed);
+    if due > now.0 {
+        return Some(Nanos(due));
     }
-    // Without memory for the timer the vCPU gets its ticks when it is switched to.
-    let _ = time.periodic.set(vcpu.key, Nanos(next));
+    raise_timer(vcpu);
+    let missed = now.0.saturating_sub(due) / period;
+    let next = due.saturating_add(missed.saturating_add(1).saturating_mul(period));
+    // Another period that was set meanwhile begins anew, and has this processor look again.
+    let _ = time.next_tick.compare_exchange(due, next, SeqCst, Relaxed);
+    Some(Nanos(next))
 }
 
 /// What the vCPU, which was just given this processor, is due: its ticks, the clock, its runstate.
 #[inline]
 pub fn resumed(vcpu: &Vcpu, runstate: &Runstate) {
-    if vcpu.time.period.load(Relaxed) != 0 {
-        catch_up(vcpu, runstate.entered());
-    }
+    timers::set_tick(tick(vcpu, runstate.entered()));
     publish_if_stale(vcpu);
     publish_runstate(vcpu, runstate);
+}
+
+/// Something changed of the clock or of the ticks of the vCPU, which runs here.
+pub fn changed(vcpu: &Vcpu) {
+    timers::set_tick(tick(vcpu, clock::now()));
+    publish_if_stale(vcpu);
 }
 
 /// Tells the vCPU, whose tables are loaded here, of the clock if that changed since.

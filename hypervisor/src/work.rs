@@ -20,7 +20,7 @@ pub const RESCHEDULE: u32 = 1 << 1;
 pub const NMI: u32 = 1 << 2;
 /// Another processor needs the vCPU whose state may still lie here while this one idles.
 pub const UNLOAD: u32 = 1 << 3;
-/// The clock changed: tell the vCPU that runs here.
+/// The clock changed, or the ticks of the vCPU that runs here: tell it.
 pub const TIME: u32 = 1 << 4;
 
 /// A dead domain may have nothing left by which it must be known.
@@ -80,7 +80,7 @@ pub extern "C" fn work(registers: &mut Registers) {
         schedule::switch(registers, both & LOOK != 0);
     }
     if bits & TIME != 0 {
-        current::with(|vcpu| vcpu_time::publish_if_stale(vcpu));
+        current::with(|vcpu| vcpu_time::changed(vcpu));
     }
     if bits & NMI != 0 {
         current::with(|vcpu| nmi::deliver(vcpu, registers));

@@ -69,9 +69,9 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             if !(SHORTEST_PERIOD..=LONGEST_PERIOD).contains(&request.period_ns) {
                 return refuse(Errno::EINVAL, "a period is at least a millisecond");
             }
-            vcpu_time::set_period(vcpu, request.period_ns)?;
+            vcpu_time::set_period(vcpu, request.period_ns);
         }
-        VcpuOp::StopPeriodicTimer => vcpu_time::set_period(vcpu, 0)?,
+        VcpuOp::StopPeriodicTimer => vcpu_time::set_period(vcpu, 0),
         VcpuOp::RegisterVcpuInfo => {
             let request = guest::read::<VcpuRegisterVcpuInfo>(structure)?;
             register_info(own, vcpu, &request)?;

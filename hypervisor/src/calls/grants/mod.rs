@@ -161,6 +161,7 @@ impl Held {
 
 /// The page-table entry that a host address names: the entry that maps the virtual address, or, `by_entry`, the
 /// one at the machine address. `General` where there is none.
+#[inline(always)]
 pub fn slot<'p>(
     vcpu: &Vcpu,
     paging: &'p Paging,
