@@ -17,15 +17,17 @@ pub const MOST: u64 = 600;
 
 /// A request of `domctl`.
 #[repr(C)]
-struct Control {
+pub struct Control {
     command: u32,
     version: u32,
     domain: u16,
     padding: [u16; 3],
-    part: [u64; 16],
+    /// What the operation takes and answers.
+    pub part: [u64; 16],
 }
 
-fn control(command: u32, domain: u16, part: [u64; 16]) -> (i64, u16) {
+/// Asks `domctl`: the answer, and the request as it came back.
+pub fn ask(command: u32, domain: u16, part: [u64; 16]) -> (i64, Control) {
     let mut request = Control {
         command,
         version: 0x15,
@@ -33,7 +35,12 @@ fn control(command: u32, domain: u16, part: [u64; 16]) -> (i64, u16) {
         padding: [0; 3],
         part,
     };
-    (call2(nr::DOMCTL, at_mut(&mut request), 0), request.domain)
+    (call2(nr::DOMCTL, at_mut(&mut request), 0), request)
+}
+
+fn control(command: u32, domain: u16, part: [u64; 16]) -> (i64, u16) {
+    let (answer, request) = ask(command, domain, part);
+    (answer, request.domain)
 }
 
 /// A domain that is destroyed at its end.

@@ -3,9 +3,13 @@
 //!
 //! It runs as dom0 with 101 vCPUs. The first measures, the second answers it, and the others do nothing but yield, as
 //! many as a row asks for. A row is the mean; the least and the most are shown beside it. `only=a,b` on the command line
-//! runs just those of `alone`, `blocking`, `expiry`, `sleeping` and `switches`, and `rounds=n` has each done n times.
+//! runs just those of `alone`, `blocking`, `expiry`, `sleeping`, `guests`, `waking` and `switches`, and `rounds=n` has each
+//! done n times.
 #![no_std]
 #![no_main]
+
+#[path = "schedule-bench/guests.rs"]
+mod guests;
 
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
@@ -122,7 +126,8 @@ fn port(of: usize) -> u32 {
     PORTS[of].load(SeqCst) as u32
 }
 
-fn wait(port: u32) {
+/// Waits for an event at a port of the first vCPU's.
+fn wait_for(port: u32) {
     let ports = [port];
     while !events::clear_pending(port) {
         GAVE_UP.store(tsc(), SeqCst);
@@ -160,7 +165,7 @@ fn blocking() {
         let start = tsc();
         events::send(port(1));
         let sent = tsc();
-        wait(port(0));
+        wait_for(port(0));
         if turn >= 10 {
             wake.note(sent - start);
             round.note(tsc() - start);
@@ -188,6 +193,10 @@ fn timer_port() -> u32 {
 
 /// What the timer's expiry takes away from the running vCPU.
 fn expiry() {
+    expire("timer-expiry");
+}
+
+fn expire(name: &str) {
     let (port, taken) = (timer_port(), Seen::nothing());
     for _ in 0..rounds() {
         events::clear_pending(port);
@@ -203,7 +212,7 @@ fn expiry() {
             before = after;
         }
     }
-    taken.tell("timer-expiry");
+    taken.tell(name);
     events::close(port);
 }
 
@@ -263,14 +272,18 @@ fn switches() {
         }
         SWITCHES.tell(name);
     }
+    let worst = SWITCHES.most.load(SeqCst);
+    guest_kit::say!("BENCH worst-switch-of-100 {worst}");
 }
 
 fn main() {
-    let parts: [(&str, fn()); 5] = [
+    let parts: [(&str, fn()); 7] = [
         ("alone", alone),
         ("blocking", blocking),
         ("expiry", expiry),
         ("sleeping", sleeping),
+        ("guests", guests::switches),
+        ("waking", guests::waking),
         ("switches", switches),
     ];
     for (name, part) in parts {
