@@ -112,7 +112,9 @@ pub(crate) struct Cpu {
     pub yielded: bool,
     /// One came that need not wait for the end of the turn.
     pub preempted: bool,
-    /// The current vCPU may be waiting, spinning, for another of its domain.
+    /// The current vCPU's domain has several.
+    pub has_siblings: bool,
+    /// One of them waits here when last looked at, for which the current vCPU may be waiting, spinning.
     pub looks: bool,
     /// When to look whether it does.
     pub look: Nanos,
@@ -178,6 +180,7 @@ impl Cpu {
             timer: None,
             yielded: false,
             preempted: false,
+            has_siblings: false,
             looks: false,
             look: now,
             next_rotation: now,

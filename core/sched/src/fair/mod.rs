@@ -25,6 +25,7 @@ mod virtual_time;
 use vocabulary::{earlier, Nanos};
 
 use self::members::{Cpu, Domain, Room, Vcpu, SPIN_LOOKS};
+use self::placement::sibling_waits;
 use self::rules::Rules;
 use self::virtual_time::VirtualTime;
 use crate::{CpuId, CpuSet, Decision, Policy, Slots, Tuning, VcpuKey};
@@ -124,7 +125,8 @@ impl FairScheduler {
         cpu.turn = now;
         cpu.counted = now;
         cpu.preempted = false;
-        cpu.looks = has_siblings;
+        cpu.has_siblings = has_siblings;
+        cpu.looks = false;
         cpu.look = Nanos(now.0.saturating_add(SPIN_LOOKS.0));
         cpu.load += vcpu.weight.load();
         cpu.advance(vcpu.reached);
@@ -204,6 +206,7 @@ impl FairScheduler {
         cpu.until = None;
         if let Some(vcpu) = cpu.current.and_then(|key| self.vcpus.get(key)) {
             let first = self.rules.first_rival(cpu, vcpu, &self.vcpus);
+            let stopped_of = stopped.map(|(_, domain)| domain);
             let stopped =
                 stopped.map(|(reached, domain)| self.rules.rival(vcpu, reached, || Some(domain)));
             let rival = match (first, stopped) {
@@ -211,6 +214,8 @@ impl FairScheduler {
                 (first, stopped) => first.or(stopped),
             };
             if let Some(rival) = rival {
+                cpu.looks = cpu.has_siblings
+                    && (stopped_of == Some(vcpu.domain) || sibling_waits(cpu, vcpu, &self.vcpus));
                 let end = self.rules.slice_end(cpu, vcpu, rival, now);
                 cpu.until = Some(end);
                 timer = earlier(timer, Some(end.min(cpu.next_look(now))));
@@ -237,6 +242,9 @@ impl FairScheduler {
         }
         let end = self.rules.slice_end(cpu, vcpu, rival, now);
         cpu.until = Some(end);
+        if cpu.has_siblings && !cpu.looks {
+            cpu.looks = sibling_waits(cpu, vcpu, &self.vcpus);
+        }
         // A timer that is set already stays: wake-ups do not put the look off.
         let look = Nanos(now.0.saturating_add(SPIN_LOOKS.0));
         let next = if cpu.looks { end.min(look) } else { end };

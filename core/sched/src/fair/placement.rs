@@ -2,10 +2,10 @@
 
 use vocabulary::Nanos;
 
-use super::members::Vcpu;
+use super::members::{Cpu, Vcpu};
 use super::virtual_time::{at_default_weight, VirtualTime};
 use super::FairScheduler;
-use crate::{CpuId, CpuSet, Poke};
+use crate::{CpuId, CpuSet, Poke, Slots};
 
 /// How much a vCPU that slept may come in before those that ran meanwhile.
 const LONGEST_LAG: i64 = at_default_weight(5_000_000);
@@ -15,6 +15,14 @@ const LONGEST_LEAD: i64 = at_default_weight(100_000_000);
 const PREEMPTION: i64 = at_default_weight(500_000);
 /// How many of a queue's vCPUs are looked at to find those of a domain.
 const SIBLINGS: usize = 8;
+
+/// Whether another vCPU of the current one's domain waits in the CPU's queue, near its front.
+pub(crate) fn sibling_waits(cpu: &Cpu, current: &Vcpu, vcpus: &Slots<Vcpu>) -> bool {
+    cpu.queue.iter().take(SIBLINGS).any(|(_, other)| {
+        let other = vcpus.get(other);
+        other.is_some_and(|other| other.domain == current.domain)
+    })
+}
 
 impl FairScheduler {
     /// Whether the CPU runs the vCPU (rather than just holding its registers).
@@ -75,7 +83,7 @@ impl FairScheduler {
         self.count(target, now);
         let clock = self.cpus.get(target.0)?.clock;
         let vcpu = self.vcpus.get_mut(key)?;
-        let weight = vcpu.weight;
+        let (weight, domain) = (vcpu.weight, vcpu.domain);
         let lead = if vcpu.home == target {
             // On its own CPU it pays for whatever it got ahead, however long a turn became.
             vcpu.reached.since(clock).max(-LONGEST_LAG)
@@ -110,7 +118,9 @@ impl FairScheduler {
             Some(until) => !preempts || until.0 <= earliest,
             None => false,
         };
-        (!in_time).then_some(target)
+        // The current vCPU may wait for it, spinning, which nobody looked for yet.
+        let is_first_sibling = current.domain == domain && !cpu.looks;
+        (!in_time || is_first_sibling).then_some(target)
     }
 
     /// A vCPU that slept long owes nothing, and comes in before those that ran meanwhile.

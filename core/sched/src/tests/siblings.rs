@@ -63,6 +63,61 @@ fn where_siblings_share_a_cpu_it_looks_often_and_elsewhere_it_does_not() {
     assert!(machine.processors[0].schedules <= 6_000);
 }
 
+/// Once, any domain of several vCPUs was looked at 4000 times a second beside another, wherever the rest of it was.
+#[test]
+fn a_sibling_that_is_down_or_elsewhere_is_not_looked_for() {
+    for scheduler in [FairScheduler::credit2(), FairScheduler::credit()] {
+        let mut machine = Machine::new(scheduler, 2);
+        let here = CpuSet::only(CpuId(0));
+        let first = machine.add(None, here, HOG);
+        let domain = machine.guests[first].domain;
+        let other = machine.add(None, here, HOG);
+        let second = machine.add_to(domain, CpuSet::only(CpuId(1)), HOG);
+        for guest in [first, other] {
+            machine.wake(guest);
+        }
+        machine.run(10 * SECOND);
+        let down = machine.processors[0].schedules;
+        assert!(down <= 6_000, "{down}");
+        machine.wake(second);
+        machine.run(10 * SECOND);
+        let elsewhere = machine.processors[0].schedules - down;
+        assert!(elsewhere <= 6_000, "{elsewhere}");
+    }
+}
+
+/// Whoever waits already has the CPU's timer set for the end of a turn. A sibling that joins it is looked for sooner.
+#[test]
+fn a_sibling_that_comes_is_looked_for_from_then_on() {
+    for scheduler in [FairScheduler::credit2(), FairScheduler::credit()] {
+        let mut machine = Machine::new(scheduler, 1);
+        let first = machine.add(None, CpuSet::ALL, HOG);
+        let domain = machine.guests[first].domain;
+        let other = machine.add(None, CpuSet::ALL, HOG);
+        let second = machine.add_to(domain, CpuSet::ALL, Habit::new(3_000_000, 1_300_000));
+        let second = machine.guests[second].key;
+        for guest in [first, other] {
+            machine.wake(guest);
+        }
+        machine.wake(2);
+        let mut looked = 0;
+        for _ in 0..10_000 {
+            machine.run(100_000);
+            let waits =
+                machine.guests[2].runnable && machine.scheduler.running_on(second).is_none();
+            let processor = &machine.processors[0];
+            let is_told = processor.poked_at.is_some();
+            if !waits || is_told || processor.current != Some(machine.guests[0].key) {
+                continue;
+            }
+            let until = machine.processors[0].until.unwrap();
+            assert!(until <= machine.now + 252_000, "{}", until - machine.now);
+            looked += 1;
+        }
+        assert!(looked > 100, "{looked}");
+    }
+}
+
 #[test]
 fn who_sleeps_beside_a_large_domain_wakes_in_time() {
     for scheduler in [FairScheduler::credit2(), FairScheduler::credit()] {

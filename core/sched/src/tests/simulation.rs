@@ -104,8 +104,8 @@ pub struct Processor {
     pub online: bool,
     pub current: Option<VcpuKey>,
     since: u64,
-    until: Option<u64>,
-    poked_at: Option<u64>,
+    pub until: Option<u64>,
+    pub poked_at: Option<u64>,
     pub switches: u64,
     pub schedules: u64,
 }
