@@ -89,13 +89,13 @@ impl State {
     }
 }
 
-/// The runstate of a vCPU that may not run.
+/// The runstate of a vCPU that may not run. One that waits for an event lacks nothing while it is held: guests count the
+/// time that they are offline as stolen from them (`vcpu.h`: blocked dominates offline).
 fn resting(vcpu: &Vcpu) -> RunState {
-    let held = !vcpu.is_up.load(Acquire) || vcpu.pauses.load(Acquire) != 0 || vcpu.domain.is_held();
-    if held {
-        RunState::Offline
-    } else {
+    if vcpu.waiting.is_on() {
         RunState::Blocked
+    } else {
+        RunState::Offline
     }
 }
 

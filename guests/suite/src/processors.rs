@@ -9,7 +9,7 @@ use guest_kit::hypercall::*;
 use guest_kit::pages::Page;
 use guest_kit::time::{now, wait_until};
 use guest_kit::vcpu::area_of;
-use guest_kit::vcpus::{context, is_up, op, start, Context};
+use guest_kit::vcpus::{context, is_up, op, runstate as runstate_of, start, Context};
 
 /// The group.
 pub const GROUP: Group = Group {
@@ -65,6 +65,11 @@ pub const GROUP: Group = Group {
             "vcpu-runstate-other",
             "runstate info of a vCPU that is down says offline",
             runstate_other
+        ),
+        case!(
+            "vcpu-runstate-held",
+            "a vCPU that waits for an event is blocked though it is held, until the event",
+            runstate_held
         ),
         case!(
             "vcpu-info-bad",
@@ -265,6 +270,33 @@ fn runstate_other() {
     let mut info: Runstate = [0; 6];
     assert_eq!(vcpu_op(op::GET_RUNSTATE, 1, at_mut(&mut info)), 0);
     assert_eq!(info[0] as u32, 3, "offline");
+}
+
+/// `RUNSTATE_blocked` and `RUNSTATE_offline`.
+const BLOCKED: u32 = 2;
+const OFFLINE: u32 = 3;
+
+fn sleep_once() {
+    events::quiet();
+    sched_op(1, 0);
+    vcpu_info().mask = 1;
+}
+
+fn runstate_held() {
+    let becomes = |state: u32| wait_until(2_000_000_000, || runstate_of(1).state == state);
+    let port = events::bind_ipi(1).expect("bind_ipi");
+    events::set_masked(port, false);
+    start(1, sleep_once);
+    assert!(becomes(BLOCKED), "it sleeps");
+    // Taken down where it sleeps, as a pause of its domain takes it: what the guest counts as stolen stands still.
+    assert_eq!(vcpu_op(op::DOWN, 1, 0), 0);
+    assert_eq!(runstate_of(1).state, BLOCKED);
+    assert_eq!(events::send(port), 0);
+    assert!(becomes(OFFLINE), "it would run");
+    assert_eq!(vcpu_op(op::UP, 1, 0), 0);
+    assert!(wait_until(2_000_000_000, || is_up(1) == 0));
+    assert!(events::clear_pending(port));
+    assert_eq!(events::close(port), 0);
 }
 
 fn register_info(vcpu: u64, mfn: u64, offset: u32) -> i64 {
