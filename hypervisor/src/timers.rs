@@ -1,6 +1,7 @@
 //! Timers: a queue of deadlines on each processor, and its local APIC's one-shot timer set to the first.
 
 use core::cell::Cell;
+use core::sync::atomic::{AtomicUsize, Ordering::AcqRel};
 
 use guest_time::{ClockLine, Expired, TimerHandle, TimerQueue};
 use hw::percpu::{CpuLocal, PerCpu, MAX_CPUS};
@@ -9,7 +10,7 @@ use hw::{apic, cpu, cpu_local};
 use sched::VcpuKey;
 use vocabulary::{earlier, Nanos, Refused};
 
-use crate::{clock, current, levels, schedule, vcpu_time, watchdog, work};
+use crate::{clock, current, levels, processors, schedule, vcpu_time, watchdog, work};
 
 /// What a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,34 @@ struct Payload {
 
 static QUEUES: [SpinLock<TimerQueue<Payload>, { levels::TIMERS }>; MAX_CPUS] =
     [const { SpinLock::new(TimerQueue::new()) }; MAX_CPUS];
+
+/// How many timers every queue has room for.
+static ROOM: AtomicUsize = AtomicUsize::new(0);
+
+/// Room for some timers in the queues of all processors: they can be set whatever memory is left. Kept as long as they
+/// may be set.
+pub struct Room(usize);
+
+impl Room {
+    /// Room for so many more. ENOMEM.
+    pub fn reserve(timers: usize) -> Refused<Self> {
+        let before = ROOM.fetch_add(timers, AcqRel);
+        let room = Self(timers);
+        let total = before.saturating_add(timers);
+        for processor in processors::online().iter() {
+            if let Some(queue) = queue(processor) {
+                queue.lock().reserve(total)?;
+            }
+        }
+        Ok(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        ROOM.fetch_sub(self.0, AcqRel);
+    }
+}
 
 /// A processor's own timer.
 struct Times {
@@ -75,7 +104,7 @@ impl Timer {
         }
     }
 
-    /// Sets the timer of `vcpu` to a deadline, in place of any before. ENOMEM the first time on a processor.
+    /// Sets the timer of `vcpu` to a deadline, in place of any before. ENOMEM where no [`Room`] was made for it.
     pub fn set(&self, vcpu: VcpuKey, deadline: Nanos) -> Refused<()> {
         let here = PerCpu::current().index();
         let mut place = self.place.lock();

@@ -14,10 +14,10 @@ use hw::percpu::PerCpu;
 use hw::switch;
 use hw::sync::SpinLock;
 use hw::vcpu::SharedVcpuInfo;
-use vocabulary::{Nanos, VcpuId, VirtAddr};
+use vocabulary::{Nanos, Refused, VcpuId, VirtAddr};
 use xen_abi::xen::{VMASST_TYPE_runstate_update_flag, VIRQ_TIMER};
 
-use crate::timers::{Purpose, Timer};
+use crate::timers::{Purpose, Room, Timer};
 use crate::vcpu::Vcpu;
 use crate::watchdog::Watchdogs;
 use crate::{clock, events, levels, schedule, timers, work};
@@ -26,6 +26,9 @@ use crate::{clock, events, levels, schedule, timers, work};
 const NONE: u64 = u64::MAX;
 /// Period of the periodic timer of a vCPU that said nothing: Xen's PV guests begin with 100 ticks a second.
 const FIRST_PERIOD: u64 = 10_000_000;
+
+/// Timers of each vCPU: the single-shot one, and the end of a poll.
+const OWN_TIMERS: usize = 2;
 
 /// A vCPU's time.
 pub struct VcpuTime {
@@ -46,6 +49,8 @@ pub struct VcpuTime {
     /// The clock's generation that the guest was told last.
     told: AtomicU32,
     versions: SpinLock<Versions, { levels::VCPU_TIME }>,
+    /// That its timers can be set.
+    _room: Room,
 }
 
 /// Version counters of the two records of time.
@@ -56,9 +61,11 @@ struct Versions {
 }
 
 impl VcpuTime {
-    /// Nothing registered, nothing told.
-    pub fn new() -> Self {
-        Self {
+    /// Nothing registered, nothing told. ENOMEM: there is no room for its timers.
+    pub fn new(id: VcpuId) -> Refused<Self> {
+        let watchdogs = if id.0 == 0 { Watchdogs::COUNT } else { 0 };
+        Ok(Self {
+            _room: Room::reserve(OWN_TIMERS + watchdogs)?,
             singleshot: Timer::new(Purpose::Singleshot),
             poll: Timer::new(Purpose::Poll),
             watchdogs: Watchdogs::new(),
@@ -69,7 +76,7 @@ impl VcpuTime {
             // No generation is odd.
             told: AtomicU32::new(1),
             versions: SpinLock::new(Versions::default()),
-        }
+        })
     }
 }
 

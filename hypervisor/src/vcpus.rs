@@ -87,6 +87,7 @@ pub fn create(domain: &Arc<Domain>, id: VcpuId) -> Refused<Arc<Vcpu>> {
     let fpu = FpuState::new().ok_or(OUT_OF_MEMORY)?;
     let window =
         DescriptorWindow::new(&mut |order| machine::take_own(order)).map_err(|_| OUT_OF_MEMORY)?;
+    let time = VcpuTime::new(id)?;
     let context = Arc::new(VcpuContext::new());
     context.window.store(window.number(), Relaxed);
     let place = if (id.0 as usize) < XEN_LEGACY_MAX_VCPUS {
@@ -110,7 +111,7 @@ pub fn create(domain: &Arc<Domain>, id: VcpuId) -> Refused<Arc<Vcpu>> {
         first_cpu,
         ..VcpuParameters::default()
     })?;
-    let vcpu = Arc::new(assemble(domain, id, key, context, fpu, window));
+    let vcpu = Arc::new(assemble(domain, id, key, context, fpu, window, time));
     // The first vCPU of dom0 gets no context from anybody, so it has this from the start.
     privileged::set_cr4(&vcpu, 0);
     time_stamps::apply(&vcpu);
@@ -127,6 +128,7 @@ fn assemble(
     context: Arc<VcpuContext>,
     fpu: FpuState,
     window: DescriptorWindow,
+    time: VcpuTime,
 ) -> Vcpu {
     Vcpu {
         id,
@@ -150,7 +152,7 @@ fn assemble(
         processor: AtomicU32::new(0),
         is_running: AtomicBool::new(false),
         loaded_on: AtomicU32::new(NOWHERE),
-        time: VcpuTime::new(),
+        time,
         counters: Counters::new(),
     }
 }

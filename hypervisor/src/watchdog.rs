@@ -15,7 +15,7 @@ use crate::vcpu::Vcpu;
 use crate::{clock, power};
 
 /// Watchdogs of a domain. They are kept with its first vCPU.
-pub struct Watchdogs([Watchdog; 2]);
+pub struct Watchdogs([Watchdog; Self::COUNT]);
 
 struct Watchdog {
     is_used: AtomicBool,
@@ -23,6 +23,9 @@ struct Watchdog {
 }
 
 impl Watchdogs {
+    /// How many there are.
+    pub const COUNT: usize = 2;
+
     /// None is set.
     pub const fn new() -> Self {
         const fn watchdog(number: u8) -> Watchdog {

@@ -44,6 +44,11 @@ impl<K> IndexedHeap<K> {
         self.entries.try_reserve(more).is_ok()
     }
 
+    /// For how many members there is room.
+    pub fn room(&self) -> usize {
+        self.entries.capacity()
+    }
+
     /// How many members there are.
     pub fn len(&self) -> usize {
         self.entries.len()

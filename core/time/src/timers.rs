@@ -49,8 +49,6 @@ pub struct TimerQueue<T> {
     slots: Slots<T>,
     free: Vec<u32>,
     heap: IndexedHeap<Nanos>,
-    /// For how many timers all three have room.
-    room: usize,
 }
 
 impl<T: Copy> Default for TimerQueue<T> {
@@ -66,7 +64,6 @@ impl<T: Copy> TimerQueue<T> {
             slots: Slots(Vec::new()),
             free: Vec::new(),
             heap: IndexedHeap::new(),
-            room: 0,
         }
     }
 
@@ -80,8 +77,13 @@ impl<T: Copy> TimerQueue<T> {
         {
             return refuse(Errno::ENOMEM, "no memory for another timer");
         }
-        self.room = self.room.max(total);
         Ok(())
+    }
+
+    /// For how many timers there is room: so many can be registered before registering allocates.
+    pub fn room(&self) -> usize {
+        let kept = self.slots.0.capacity().min(self.free.capacity());
+        kept.min(self.heap.room())
     }
 
     /// Registers a timer that stands for `payload`, unarmed. ENOMEM.
@@ -98,7 +100,7 @@ impl<T: Copy> TimerQueue<T> {
         }
         let index = self.slots.0.len();
         // Doubling keeps the cost of many registrations linear.
-        if index >= self.room {
+        if index >= self.room() {
             self.reserve(index.saturating_mul(2).max(8))?;
         }
         let Ok(index) = u32::try_from(index) else {

@@ -95,16 +95,8 @@ pub const ROWS: &[Row] = &[
         false,
     ),
     row("guest-round-trip", "other guest: event and back", false),
-    row(
-        "guest-wake-of-100",
-        "of 100 guests that sleep: wake",
-        false,
-    ),
-    row(
-        "guest-round-trip-of-100",
-        "of 100: event and back",
-        false,
-    ),
+    row("guest-wake-of-100", "of 100 guests that sleep: wake", false),
+    row("guest-round-trip-of-100", "of 100: event and back", false),
     row("timer-expiry", "timer expires", false),
     row("timer-expiry-of-100", "timer expires, 100 set", false),
     row("timer-wakes-sleeper", "timer wakes a sleeper", false),

@@ -101,6 +101,49 @@ proptest! {
     }
 }
 
+proptest! {
+    /// What a processor's queue lives through: timers come and go, never more at once than room was made for.
+    #[test]
+    fn nothing_grows_once_room_was_made(
+        total in 1..40usize,
+        sequence in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), 0..1_000u64), 1..300),
+    ) {
+        let mut queue = TimerQueue::new();
+        queue.reserve(total).unwrap();
+        let room = queue.room();
+        prop_assert!(room >= total);
+        let mut known = Vec::new();
+        for (index, comes, deadline) in sequence {
+            if comes && known.len() < total {
+                let timer = queue.register(()).unwrap();
+                queue.arm(timer, Nanos(deadline));
+                known.push(timer);
+            } else if !known.is_empty() {
+                let timer = known.swap_remove(index.index(known.len()));
+                prop_assert_eq!(queue.unregister(timer), Some(()));
+            }
+            prop_assert_eq!(queue.armed(), known.len(), "none was left out for want of room");
+            prop_assert_eq!(queue.room(), room);
+        }
+    }
+}
+
+#[test]
+fn more_room_is_made_for_more() {
+    let mut queue = TimerQueue::new();
+    for total in [3, 6, 9, 200] {
+        queue.reserve(total).unwrap();
+        assert!(queue.room() >= total);
+        while queue.armed() < total {
+            let timer = queue.register(()).unwrap();
+            queue.arm(timer, Nanos(1));
+        }
+    }
+    let room = queue.room();
+    queue.reserve(10).unwrap();
+    assert_eq!(queue.room(), room, "less than there is");
+}
+
 #[test]
 fn reserving_makes_registering_free_of_allocation() {
     let mut queue = TimerQueue::new();
