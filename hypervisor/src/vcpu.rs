@@ -90,8 +90,6 @@ pub struct Vcpu {
     pub pauses: AtomicU32,
     /// An NMI waits for it.
     pub nmi_pending: AtomicBool,
-    /// It has moved itself to a processor for a while (`SCHEDOP_pin_override`).
-    pub is_overridden: AtomicBool,
     /// Processor it runs on or ran on last.
     pub processor: AtomicU32,
     /// It runs on `processor`. Changed under the scheduler's lock.

@@ -148,7 +148,6 @@ fn assemble(
         waiting: Waiting::new(),
         pauses: AtomicU32::new(0),
         nmi_pending: AtomicBool::new(false),
-        is_overridden: AtomicBool::new(false),
         processor: AtomicU32::new(0),
         is_running: AtomicBool::new(false),
         loaded_on: AtomicU32::new(NOWHERE),

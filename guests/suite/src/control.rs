@@ -49,6 +49,11 @@ pub const GROUP: Group = Group {
             affinity
         ),
         case!(
+            "control-affinity-kept",
+            "a vCPU that keeps itself on a processor has its affinity changed by force only",
+            affinity_kept
+        ),
+        case!(
             "control-page-types",
             "getpageframeinfo3 tells tables, pinned ones and memory apart",
             page_types
@@ -271,6 +276,31 @@ fn affinity() {
     assert_eq!(hard(SET_AFFINITY, &mut map), EINVAL, "nowhere to run");
     assert_eq!(hard(GET_AFFINITY, &mut map), 0);
     assert_eq!(map[0], 1, "it stays where it was");
+}
+
+fn affinity_kept() {
+    const HARD: u64 = 1 << 32;
+    const SOFT: u64 = 2 << 32;
+    const FORCE: u64 = 4 << 32;
+    let keep = |processor: i32| sched_op(7, at(&processor));
+    let set = |flags: u64, bits: u8| {
+        let (mut hard, mut soft) = ([bits, 0], [bits, 0]);
+        let part = [flags, at_mut(&mut hard), 16, at_mut(&mut soft), 16];
+        ask(SET_AFFINITY, 0, &part).0
+    };
+    assert_eq!(keep(0), 0);
+    assert_eq!(set(HARD, 1), EBUSY);
+    assert_eq!(set(SOFT, 1), EBUSY);
+    assert_eq!(set(HARD | SOFT, 3), EBUSY);
+    assert_eq!(set(HARD, 0), EINVAL, "nowhere to run");
+    assert_eq!(keep(1), EBUSY, "it is kept still");
+    assert_eq!(keep(-1), 0);
+    assert_eq!(set(HARD, 1), 0);
+    assert_eq!(keep(1), 0, "whatever the affinity");
+    assert_eq!(set(HARD | FORCE, 3), 0);
+    assert_eq!(keep(-1), EINVAL, "kept no more");
+    assert_eq!(keep(1), 0);
+    assert_eq!(set(HARD | FORCE, 3), 0);
 }
 
 fn page_types() {

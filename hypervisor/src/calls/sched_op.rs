@@ -145,14 +145,12 @@ fn shut_down_other(vcpu: &Vcpu, id: DomainId, reason: u8) -> Refused<()> {
 /// `SCHEDOP_pin_override`: keeps the caller on one processor for a while; a negative number ends that. EINVAL: there is
 /// nothing to end, or the processor is not in use; EBUSY: it is kept already.
 fn pin(vcpu: &Vcpu, processor: i32) -> Refused<()> {
-    let is_kept = vcpu.is_overridden.load(Relaxed);
+    let is_kept = schedule::settings::is_overridden(vcpu);
     let Ok(processor) = u32::try_from(processor) else {
         if !is_kept {
             return refused(Errno::EINVAL, "the vCPU is kept nowhere");
         }
-        schedule::settings::override_affinity(vcpu, None)?;
-        vcpu.is_overridden.store(false, Relaxed);
-        return Ok(());
+        return schedule::settings::override_affinity(vcpu, None);
     };
     if !processors::online().contains(processor as usize) {
         return refused(Errno::EINVAL, "the processor is not in use");
@@ -160,7 +158,5 @@ fn pin(vcpu: &Vcpu, processor: i32) -> Refused<()> {
     if is_kept {
         return refused(Errno::EBUSY, "the vCPU is kept on a processor already");
     }
-    schedule::settings::override_affinity(vcpu, Some(CpuSet::only(CpuId(processor))))?;
-    vcpu.is_overridden.store(true, Relaxed);
-    Ok(())
+    schedule::settings::override_affinity(vcpu, Some(CpuSet::only(CpuId(processor))))
 }

@@ -38,8 +38,8 @@ pub fn affinity(vcpu: &Vcpu) -> (CpuSet, CpuSet) {
     known.unwrap_or((CpuSet::ALL, CpuSet::ALL))
 }
 
-/// Sets where the vCPU, with all its unit, may run and where it is better run; an override ends. EINVAL: its pool has none of the
-/// processors that it may run on.
+/// Sets where the vCPU, with all its unit, may run and where it is better run. EINVAL: its pool has none of the processors
+/// that it may run on; EBUSY: an override is in force.
 pub fn set_affinity(vcpu: &Vcpu, hard: CpuSet, soft: CpuSet) -> Refused<()> {
     let now = clock::now();
     let set = STATE.lock().policy.set_affinity(vcpu.key, hard, soft, now);
@@ -53,6 +53,11 @@ pub fn override_affinity(vcpu: &Vcpu, processors: Option<CpuSet>) -> Refused<()>
     let kept = STATE.lock().policy.keep(vcpu.key, processors, clock::now());
     poke_all(&kept?);
     Ok(())
+}
+
+/// Whether the vCPU is kept on some processors for a while.
+pub fn is_overridden(vcpu: &Vcpu) -> bool {
+    STATE.lock().policy.is_kept(vcpu.key)
 }
 
 /// The policy that a domain is under.

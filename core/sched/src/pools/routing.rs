@@ -154,8 +154,14 @@ impl Pools {
         Some((member.hard, member.soft))
     }
 
-    /// Sets where the vCPU may run and prefers to, and with it all of its unit; what [`Pools::keep`] set ends. Answers
-    /// the CPUs to poke. EINVAL: the vCPU's pool has none of the CPUs that it may run on; ENOENT.
+    /// Whether the vCPU is kept on some CPUs for a while.
+    pub fn is_kept(&self, vcpu: VcpuKey) -> bool {
+        self.member(vcpu)
+            .is_some_and(|member| member.kept.is_some())
+    }
+
+    /// Sets where the vCPU may run and prefers to, and with it all of its unit. Answers the CPUs to poke. EINVAL: the
+    /// vCPU's pool has none of the CPUs that it may run on; EBUSY: it is kept on some for a while; ENOENT.
     pub fn set_affinity(
         &mut self,
         vcpu: VcpuKey,
@@ -163,11 +169,14 @@ impl Pools {
         soft: CpuSet,
         now: Nanos,
     ) -> Refused<CpuSet> {
+        self.check_pool(vcpu, &hard)?;
+        if self.is_kept(vcpu) {
+            return refuse(Errno::EBUSY, "the vCPU is kept on processors for a while");
+        }
         let pokes = self.apply(vcpu, hard, soft, now)?;
         self.change_unit(vcpu, |member| {
             member.hard = hard;
             member.soft = soft;
-            member.kept = None;
         });
         Ok(pokes)
     }
@@ -198,19 +207,26 @@ impl Pools {
     }
 
     fn apply(&mut self, vcpu: VcpuKey, hard: CpuSet, soft: CpuSet, now: Nanos) -> Refused<CpuSet> {
-        let Some(place) = self.member(vcpu).map(|member| member.place) else {
+        self.check_pool(vcpu, &hard)?;
+        match self.scheduler_of(vcpu) {
+            Some(scheduler) => scheduler.set_affinity(vcpu, hard, soft, now),
+            None => no_such_vcpu(),
+        }
+    }
+
+    /// EINVAL: the vCPU's pool has none of the CPUs.
+    fn check_pool(&self, vcpu: VcpuKey, hard: &CpuSet) -> Refused<()> {
+        let Some(member) = self.member(vcpu) else {
             return no_such_vcpu();
         };
-        let Some(pool) = self.at_mut(place) else {
-            return super::no_such_pool();
-        };
-        if hard.and(&pool.cpus).is_empty() {
+        let pool = self.at(member.place);
+        if pool.is_none_or(|pool| hard.and(&pool.cpus).is_empty()) {
             return refuse(
                 Errno::EINVAL,
                 "none of the processors is in the vCPU's pool",
             );
         }
-        pool.scheduler.get_mut().set_affinity(vcpu, hard, soft, now)
+        Ok(())
     }
 
     /// The policy that a domain is under. ENOENT.

@@ -104,6 +104,14 @@ impl Model {
         Ok(())
     }
 
+    fn set_affinity(&mut self, domain: u32, cpu: u32) -> Answer<()> {
+        let (id, kept) = self.domains[&domain];
+        if !self.pools[&id].1.contains(&cpu) {
+            return Err(Errno::EINVAL);
+        }
+        kept.map_or(Ok(()), |_| Err(Errno::EBUSY))
+    }
+
     fn move_domain(&mut self, domain: u32, id: PoolId) -> Answer<()> {
         let (from, kept) = self.domains[&domain];
         let (_, cpus) = self.pools.get(&id).ok_or(Errno::ENOENT)?;
@@ -130,6 +138,7 @@ enum Step {
     Join(PoolId),
     Leave(usize),
     Keep(usize, Option<u32>),
+    Affinity(usize, u32),
     Move(usize, PoolId),
 }
 
@@ -145,6 +154,7 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => pool.clone().prop_map(Step::Join),
         1 => index.clone().prop_map(Step::Leave),
         1 => (index.clone(), cpu).prop_map(|(domain, cpu)| Step::Keep(domain, cpu)),
+        1 => (index.clone(), 0..CPUS).prop_map(|(domain, cpu)| Step::Affinity(domain, cpu)),
         3 => (index, pool).prop_map(|(domain, id)| Step::Move(domain, id)),
     ]
 }
@@ -218,6 +228,18 @@ impl Both {
                 let cpus = cpu.map(|cpu| CpuSet::only(CpuId(cpu)));
                 let kept = self.pools.keep(vcpu, cpus, NOW);
                 assert_eq!(plain(kept), self.model.keep(number, cpu));
+            }
+            Step::Affinity(index, cpu) => {
+                let Some((number, _, vcpu)) = picked(index) else {
+                    return;
+                };
+                let before = self.pools.affinity(vcpu).unwrap();
+                let hard = CpuSet::only(CpuId(cpu));
+                let set = self.pools.set_affinity(vcpu, hard, CpuSet::ALL, NOW);
+                let expected = self.model.set_affinity(number, cpu);
+                assert_eq!(plain(set), expected);
+                let now_set = expected.map_or(before, |()| (hard, CpuSet::ALL));
+                assert_eq!(self.pools.affinity(vcpu), Some(now_set));
             }
             Step::Move(index, id) => {
                 let Some((number, domain, _)) = picked(index) else {

@@ -57,7 +57,7 @@ fn check(part: &VcpuAffinity) -> Refused<(bool, bool)> {
 }
 
 /// `XEN_DOMCTL_setvcpuaffinity`: the maps come back as what they amount to. EINVAL: no such vCPU, no map, or none of
-/// the processors is in use; EFAULT.
+/// the processors is in use; EBUSY: the vCPU keeps itself on a processor, and is not forced from it; EFAULT.
 pub fn set(request: &mut Request<'_>) -> Attempt<u64> {
     let part: VcpuAffinity = request.part()?;
     let vcpu = request.announced_vcpu(part.vcpu)?;
