@@ -89,6 +89,7 @@ impl<'t, F: SharedPage> Pin<'t, F> {
 }
 
 impl<F: SharedPage> Drop for Pin<'_, F> {
+    #[cold]
     fn drop(&mut self) {
         self.table
             .unpin_record(self.record, self.reference, self.kinds, self.write);
@@ -142,12 +143,14 @@ impl<F: SharedPage> GrantTable<F> {
     }
 
     /// Gives a hold back; tells the lender if it was the last of its kind.
+    #[inline(always)]
     pub(crate) fn unpin(&self, reference: GrantRef, kinds: Kinds, write: bool) {
         if let Some(record) = self.record(reference) {
             self.unpin_record(record, reference, kinds, write);
         }
     }
 
+    #[inline(always)]
     fn unpin_record(
         &self,
         record: &SpinMutex<Active, F::Relax>,

@@ -148,6 +148,7 @@ impl<'t, F: SharedPage> Entry<'t, F> {
     }
 
     /// What the entry lends, its header being `header`. The type was checked to be one that lends.
+    #[inline(always)]
     pub fn lent(&self, header: Header) -> Granted<Lent> {
         let kind = header.flags & GTF_type_mask;
         let second = || self.frame.load(self.offset + SECOND);

@@ -170,20 +170,28 @@ impl<F: SharedPage> Maptrack<F> {
 
     /// Sets a free handle aside: from the vCPU's list, else from another's, else a fresh one.
     pub(crate) fn reserve(&self, vcpu: VcpuId) -> Granted<Reserved<'_, F>> {
-        let own = self.own_list(vcpu);
-        let count = self.lists.len();
-        let taken = (0..count)
-            .filter_map(|step| self.lists.get((own + step) % count))
-            .find_map(|list| self.pop(list));
-        let place = match taken {
+        let own = self.lists.get(self.own_list(vcpu));
+        let place = match own.and_then(|list| self.pop(list)) {
             Some(place) => place,
-            None => self.fresh()?,
+            None => self.search(vcpu)?,
         };
         Ok(Reserved {
             maptrack: self,
             place,
             vcpu,
         })
+    }
+
+    /// A free handle, the vCPU's own list being empty: from the list of the vCPU after it that has one, or a fresh one.
+    #[cold]
+    fn search(&self, vcpu: VcpuId) -> Granted<Place<'_, F>> {
+        let own = self.own_list(vcpu);
+        let (after, before) = (self.lists.iter().skip(own), self.lists.iter().take(own));
+        let mut lists = after.chain(before);
+        match lists.find_map(|list| self.pop(list)) {
+            Some(place) => Ok(place),
+            None => self.fresh(),
+        }
     }
 
     /// Takes a mapping out of use, to destroy it.
@@ -202,6 +210,7 @@ impl<F: SharedPage> Maptrack<F> {
     }
 
     /// Ends what `take` began: puts back what remains of the mapping, or frees the handle.
+    #[inline(always)]
     pub(crate) fn put(&self, place: &Place<'_, F>, remains: Option<Mapping>, vcpu: VcpuId) {
         match remains {
             Some(mapping) => place.track.lock().state = State::Mapped(mapping),
@@ -223,10 +232,17 @@ impl<F: SharedPage> Maptrack<F> {
         })
     }
 
+    #[inline]
     fn own_list(&self, vcpu: VcpuId) -> usize {
-        vcpu.0 as usize % self.lists.len().max(1)
+        let number = vcpu.0 as usize;
+        // One of a domain's vCPUs, which the lists were made for.
+        if number < self.lists.len() {
+            return number;
+        }
+        number % self.lists.len().max(1)
     }
 
+    #[inline(always)]
     fn pop(&self, list: &FreeList<F::Relax>) -> Option<Place<'_, F>> {
         if list.length.load(Ordering::Relaxed) == 0 {
             return None;
@@ -272,6 +288,7 @@ impl<F: SharedPage> Maptrack<F> {
     }
 
     /// Ends a handle's generation and puts it on the vCPU's list.
+    #[inline(always)]
     fn free(&self, place: &Place<'_, F>, vcpu: VcpuId) {
         let Some(list) = self.lists.get(self.own_list(vcpu)) else {
             return;
@@ -298,6 +315,7 @@ impl<F: SharedPage> Reserved<'_, F> {
 }
 
 impl<F: SharedPage> Drop for Reserved<'_, F> {
+    #[cold]
     fn drop(&mut self) {
         self.maptrack.free(&self.place, self.vcpu);
     }

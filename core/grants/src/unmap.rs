@@ -66,6 +66,7 @@ impl<F: SharedPage> Unmapping<'_, F> {
 
     /// The mappings are gone, from TLBs too: gives the pins back to the lender's table (nothing, if the
     /// lender's table is gone) and the handle back, if nothing of the mapping remains.
+    #[inline(always)]
     pub fn finish(self, lender: Option<&GrantTable<F>>) {
         let Self { mapping, kinds, .. } = self;
         if let Some(table) = lender {
@@ -86,6 +87,7 @@ impl<F: SharedPage> Unmapping<'_, F> {
 }
 
 impl<F: SharedPage> Drop for Unmapping<'_, F> {
+    #[cold]
     fn drop(&mut self) {
         self.maptrack
             .put(&self.place, Some(self.mapping), self.vcpu);

@@ -35,6 +35,7 @@ impl<'a, M: TableMemory, H: Host> Mmu<'a, M, H> {
     /// Takes a grant mapping away: the entry must map `mfn`, and becomes `replacement` (0, or what
     /// `unmap_and_replace` moves there, with its references). The references of the old entry are given
     /// back here: a writable type reference exactly where the old entry still had WRITE.
+    #[inline]
     pub fn unmap_grant(&self, found: L1Slot<'_>, mfn: Mfn, replacement: u64) -> Refused<Updated> {
         let current = self.memory.read(found.table(), found.index());
         if current & PRESENT == 0 || frame(current) != mfn {

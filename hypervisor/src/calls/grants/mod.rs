@@ -125,7 +125,7 @@ pub enum Held {
 impl Held {
     /// References a frame of `owner`, which `user` is going to map. `BadPage`: it is not the owner's.
     /// `General`: it is to be written and is a page table or holds descriptors.
-    #[inline]
+    #[inline(always)]
     pub fn take(frame: Mfn, owner: DomainId, user: DomainId, write: bool) -> Granted<Self> {
         let frames = machine::frames();
         let page = if owner == user {
