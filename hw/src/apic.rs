@@ -108,7 +108,7 @@ pub fn is_x2apic_on() -> bool {
 }
 
 /// Chooses the mode for all processors; `address` is where the MADT says the registers are. To be called once, on the
-/// boot processor, and followed by [`enable`].
+/// boot processor, and followed by [`switch_on`] and [`enable`].
 pub fn initialise(address: u64, x2apic: bool) -> Result<(), ApicError> {
     let x2apic = (x2apic && has_x2apic()) || is_x2apic_on();
     if !x2apic {
@@ -128,8 +128,9 @@ pub fn uses_x2apic() -> bool {
     REGISTERS.load(Ordering::Relaxed) == 0
 }
 
-/// Switches this processor's APIC on: nothing in service, LINT pins and timer masked, NMI pins as given.
-pub fn enable(vectors: Vectors, nmi_pins: impl Iterator<Item = NmiPin>) {
+/// Switches this processor's APIC on in the chosen mode. Before that it has no registers: reading one of x2APIC mode
+/// faults.
+pub fn switch_on() {
     let mut base = cpu::read_msr(msr::APIC_BASE) | BASE_ENABLE;
     if uses_x2apic() {
         base |= BASE_X2APIC;
@@ -137,6 +138,10 @@ pub fn enable(vectors: Vectors, nmi_pins: impl Iterator<Item = NmiPin>) {
     // SAFETY: keeps the registers where they are and only switches the APIC on in the chosen mode; interrupts stay
     // off in RFLAGS.
     unsafe { cpu::write_msr(msr::APIC_BASE, base) };
+}
+
+/// Sets this processor's APIC up, which is on: nothing in service, LINT pins and timer masked, NMI pins as given.
+pub fn enable(vectors: Vectors, nmi_pins: impl Iterator<Item = NmiPin>) {
     TIMER_VECTOR.store(vectors.timer, Ordering::Relaxed);
 
     write(register::TASK_PRIORITY, 0);

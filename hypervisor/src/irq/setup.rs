@@ -33,6 +33,7 @@ pub fn initialise(options: &Options<'_>, acpi: &Acpi) {
             "(XEN) the local APIC at {address:#x} is out of reach: no processor of this machine can be used"
         ));
     }
+    apic::switch_on();
     PerCpu::current()
         .apic_id
         .store(apic::id(), core::sync::atomic::Ordering::Relaxed);
@@ -66,6 +67,7 @@ pub fn initialise(options: &Options<'_>, acpi: &Acpi) {
 /// Switches this processor's APIC and its machine checks on. Every processor, before it takes interrupts.
 pub fn enable_here() {
     machine_check::enable();
+    apic::switch_on();
     let vectors = Vectors {
         spurious: SPURIOUS_VECTOR,
         error: ERROR_VECTOR,
