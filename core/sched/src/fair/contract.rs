@@ -95,6 +95,7 @@ impl Scheduler for FairScheduler {
             domain: parameters.domain.0,
             weight: Weight::new(weight),
             hard: parameters.hard_affinity,
+            only: parameters.hard_affinity.single(),
             soft: parameters.soft_affinity,
             runnable: false,
             on_cpu: None,
@@ -223,6 +224,7 @@ impl Scheduler for FairScheduler {
             return no_such_vcpu();
         };
         member.hard = hard;
+        member.only = hard.single();
         member.soft = soft;
         Ok(self.review(vcpu.0, now).into_iter().collect())
     }

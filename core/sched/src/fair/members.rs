@@ -18,6 +18,8 @@ pub(crate) struct Vcpu {
     pub domain: u32,
     pub weight: Weight,
     pub hard: CpuSet,
+    /// The CPU that `hard` names, where it is a single one.
+    pub only: Option<CpuId>,
     pub soft: CpuSet,
     pub runnable: bool,
     /// The CPU that runs it or still holds its registers.
@@ -40,14 +42,16 @@ pub(crate) struct Vcpu {
 
 impl Vcpu {
     /// Whether, asleep, it has been so for too long for `reached` to mean anything.
-    #[inline]
-    pub const fn slept_long(&self, now: Nanos) -> bool {
-        let last = if self.stopped.0 > self.arrived.0 {
-            self.stopped.0
-        } else {
-            self.arrived.0
-        };
-        now.0.saturating_sub(last) >= LONGEST_MEMORY.0
+    #[inline(always)]
+    pub fn slept_long(&self, now: Nanos) -> bool {
+        // Beyond it, too, where the clocks of two CPUs disagree a little.
+        now.0.wrapping_sub(self.stopped.0) >= LONGEST_MEMORY.0 && self.came_long_ago(now)
+    }
+
+    #[cold]
+    const fn came_long_ago(&self, now: Nanos) -> bool {
+        now.0.saturating_sub(self.arrived.0) >= LONGEST_MEMORY.0
+            && now.0.saturating_sub(self.stopped.0) >= LONGEST_MEMORY.0
     }
 }
 

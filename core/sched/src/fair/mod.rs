@@ -242,9 +242,6 @@ impl FairScheduler {
         }
         let end = self.rules.slice_end(cpu, vcpu, rival, now);
         cpu.until = Some(end);
-        if cpu.has_siblings && !cpu.looks {
-            cpu.looks = sibling_waits(cpu, vcpu, &self.vcpus);
-        }
         // A timer that is set already stays: wake-ups do not put the look off.
         let look = Nanos(now.0.saturating_add(SPIN_LOOKS.0));
         let next = if cpu.looks { end.min(look) } else { end };

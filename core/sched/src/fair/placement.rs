@@ -96,7 +96,7 @@ impl FairScheduler {
             vcpu.arrived = now;
             lead.clamp(-LONGEST_LAG, longest)
         };
-        let movable = vcpu.hard.single() != Some(target);
+        let movable = vcpu.only != Some(target);
         vcpu.movable = movable;
         vcpu.reached = clock.plus(lead);
         let reached = vcpu.reached;
@@ -119,7 +119,9 @@ impl FairScheduler {
             None => false,
         };
         // The current vCPU may wait for it, spinning, which nobody looked for yet.
-        let is_first_sibling = current.domain == domain && !cpu.looks;
+        let is_sibling = current.domain == domain;
+        let is_first_sibling = is_sibling && !cpu.looks;
+        cpu.looks |= is_sibling;
         (!in_time || is_first_sibling).then_some(target)
     }
 
