@@ -125,6 +125,11 @@ pub trait Scheduler: Send {
     /// A domain leaves. EBUSY: it has vCPUs here; ENOENT.
     fn domain_leave(&mut self, domain: DomainKey) -> Refused<()>;
 
+    /// A domain that joined may have run under another policy: what is set of it from now on, somebody wants.
+    fn note_has_run(&mut self, domain: DomainKey) {
+        let _ = domain;
+    }
+
     /// Takes a new vCPU in, asleep, with its domain's parameters. May allocate, so that nothing later has to.
     /// EINVAL: empty hard affinity; EEXIST: the key is in use; ENOENT: no such domain; ENOMEM.
     fn insert(&mut self, vcpu: VcpuKey, parameters: &VcpuParameters, now: Nanos) -> Refused<()>;

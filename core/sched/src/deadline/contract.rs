@@ -60,6 +60,7 @@ impl Scheduler for DeadlineScheduler {
         let new = Domain {
             server: Server::default(),
             is_reserved: false,
+            has_run: false,
             members: 0,
         };
         self.domains.put(domain.0, new);
@@ -70,6 +71,12 @@ impl Scheduler for DeadlineScheduler {
         check_leaving_domain(self.domains.get(domain.0).map(|found| found.members))?;
         self.domains.take(domain.0);
         Ok(())
+    }
+
+    fn note_has_run(&mut self, domain: DomainKey) {
+        if let Some(domain) = self.domains.get_mut(domain.0) {
+            domain.has_run = true;
+        }
     }
 
     fn insert(&mut self, vcpu: VcpuKey, parameters: &VcpuParameters, now: Nanos) -> Refused<()> {
@@ -126,6 +133,9 @@ impl Scheduler for DeadlineScheduler {
             return None;
         }
         member.wake(now);
+        if let Some(domain) = self.domains.get_mut(member.domain) {
+            domain.has_run = true;
+        }
         self.join(vcpu.0, now)
     }
 
@@ -203,7 +213,8 @@ impl Scheduler for DeadlineScheduler {
         let Some(found) = self.domains.get_mut(domain.0) else {
             return no_such_domain();
         };
-        let is_reserved = !server.is_default();
+        // A toolstack sets the default of each domain that it makes, before that runs.
+        let is_reserved = found.has_run || !server.is_default();
         found.server = server;
         found.is_reserved = is_reserved;
         let mut pokes = CpuSet::EMPTY;

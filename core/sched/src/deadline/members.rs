@@ -15,7 +15,7 @@ pub(crate) type Urgency = (u32, Nanos);
 pub(crate) struct Vcpu {
     pub domain: u32,
     pub server: Server,
-    /// Somebody set its reservation, or its domain's to other than the default.
+    /// Somebody set its reservation, or its domain's.
     pub is_reserved: bool,
     pub hard: CpuSet,
     pub soft: CpuSet,
@@ -141,8 +141,10 @@ impl Places for Events<'_> {
 pub(crate) struct Domain {
     /// What its new vCPUs reserve.
     pub server: Server,
-    /// Somebody set it to other than the default.
+    /// Somebody set it: to other than the default, or after the domain had run.
     pub is_reserved: bool,
+    /// A vCPU of it woke, here or in another pool.
+    pub has_run: bool,
     /// How many vCPUs it has here.
     pub members: u32,
 }

@@ -84,6 +84,10 @@ impl<S: Scheduler> Scheduler for GangScheduler<S> {
         self.policy.domain_leave(domain)
     }
 
+    fn note_has_run(&mut self, domain: DomainKey) {
+        self.policy.note_has_run(domain);
+    }
+
     /// A vCPU that joins a unit has that one's affinity.
     fn insert(&mut self, vcpu: VcpuKey, parameters: &VcpuParameters, now: Nanos) -> Refused<()> {
         check_new_vcpu(self.vcpus.get(vcpu.0), parameters)?;

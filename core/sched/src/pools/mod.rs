@@ -289,6 +289,8 @@ impl Pools {
         let its_own = |(_, member): &(u32, &Member)| member.domain == domain;
         let mut vcpus = self.members.iter().filter(its_own);
         let result = vcpus.try_for_each(|(index, member)| {
+            // A toolstack that moves what it makes does so before there are vCPUs.
+            scheduler.note_has_run(domain);
             scheduler.insert(VcpuKey(index), &member.parameters(pool.cpus), now)
         });
         if result.is_err() {

@@ -87,6 +87,30 @@ fn the_default_that_a_toolstack_sets_binds_nobody() {
     assert_eq!(missed(&machine, guest, from, 10 * MILLI, 2 * MILLI), 0);
 }
 
+/// Once, it was taken for what the toolstack sets by itself, and its guest was served after all others.
+#[test]
+fn the_default_that_somebody_sets_of_a_domain_that_ran_is_kept() {
+    let default = Server::default();
+    let wanted = server(default.period.0, default.budget.0, false);
+    let mut machine = timed(1);
+    for _ in 0..3 {
+        let other = machine.add(wanted, CpuSet::ALL, HOG);
+        machine.wake(other);
+    }
+    let first = machine.add(server(10 * MILLI, 2 * MILLI, false), CpuSet::ALL, HOG);
+    machine.wake(first);
+    machine.run(SECOND);
+    let (domain, now) = (machine.guests[0].domain, machine.time());
+    let set = machine
+        .scheduler
+        .set_domain_parameters(domain, &wanted.unwrap(), now);
+    machine.poke_all(set.unwrap());
+    let from = machine.now;
+    machine.run(10 * SECOND);
+    assert_eq!(missed(&machine, 0, from, 10 * MILLI, 4 * MILLI), 0);
+    assert_eq!(missed(&machine, first, from, 10 * MILLI, 2 * MILLI), 0);
+}
+
 #[test]
 fn who_blocks_often_and_has_a_reservation_runs_soon() {
     let mut machine = timed(2);
