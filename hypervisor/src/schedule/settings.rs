@@ -47,6 +47,14 @@ pub fn set_affinity(vcpu: &Vcpu, hard: CpuSet, soft: CpuSet) -> Refused<()> {
     Ok(())
 }
 
+/// Sets where the vCPU is better run. EBUSY: an override is in force.
+pub fn set_soft_affinity(vcpu: &Vcpu, soft: CpuSet) -> Refused<()> {
+    let now = clock::now();
+    let set = STATE.lock().policy.set_soft_affinity(vcpu.key, soft, now);
+    poke_all(&set?);
+    Ok(())
+}
+
 /// Keeps the vCPU on some processors for a while, whatever its affinity; `None` ends that. EINVAL as
 /// [`set_affinity`].
 pub fn override_affinity(vcpu: &Vcpu, processors: Option<CpuSet>) -> Refused<()> {

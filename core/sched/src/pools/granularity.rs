@@ -4,7 +4,7 @@ use vocabulary::{refuse, Errno, Refused};
 
 use super::members::Member;
 use super::{AnyScheduler, PoolId, Pools};
-use crate::{CpuId, CpuSet, DomainKey, Granularity, Groups, VcpuKey};
+use crate::{CpuId, CpuSet, Granularity, Groups, VcpuKey};
 
 impl Pools {
     /// How the machine's CPUs are grouped by cores and by packages, where each has as many. Before the first pool is made.
@@ -96,20 +96,6 @@ impl Pools {
         members
             .filter(|member| is_comrade(&own, member, size))
             .for_each(change);
-    }
-
-    /// After a domain moved: the vCPUs of each unit have the affinity of the first, as the policy does.
-    pub(super) fn unify(&mut self, domain: DomainKey) {
-        for key in self.members.numbers() {
-            let member = self.members.get(key).copied();
-            let Some(member) = member.filter(|member| member.domain == domain) else {
-                continue;
-            };
-            let first = self.comrade(&member);
-            if let (Some(first), Some(member)) = (first, self.members.get_mut(key)) {
-                member.share(&first);
-            }
-        }
     }
 }
 

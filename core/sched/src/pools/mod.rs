@@ -16,7 +16,9 @@ use vocabulary::{refuse, Errno, Nanos, Refused};
 use self::any::AnyScheduler;
 use self::members::{Domain, Member};
 use crate::policy::{no_memory, no_such_domain};
-use crate::{CpuId, CpuSet, DomainKey, Granularity, Groups, Policy, Slots, VcpuKey, MAX_CPUS};
+use crate::{
+    CpuId, CpuSet, DomainKey, Granularity, Groups, Policy, Slots, VcpuKey, VcpuParameters, MAX_CPUS,
+};
 
 /// A pool's number, given by the toolstack or the next free one.
 pub type PoolId = u32;
@@ -256,7 +258,7 @@ impl Pools {
     }
 
     /// Moves a domain, whose vCPUs all sleep and are saved, to another pool, with the default parameters of the policy
-    /// there. Affinities are kept and count where the pool has such CPUs; those of a unit become one. Answers the CPUs to poke. ENOENT: no such
+    /// there. Its vCPUs may run anywhere there. Answers the CPUs to poke. ENOENT: no such
     /// domain or pool, or the pool has no CPUs; EBUSY: a vCPU is on a CPU, or kept on some for a while; ENOMEM.
     pub fn move_domain(&mut self, domain: DomainKey, id: PoolId, now: Nanos) -> Refused<CpuSet> {
         let from = self.domain(domain)?.place;
@@ -274,9 +276,7 @@ impl Pools {
             }
         }
         self.enter(domain, to, now)?;
-        let pokes = self.depart(domain, from, to, now);
-        self.unify(domain);
-        Ok(pokes)
+        Ok(self.depart(domain, from, to, now))
     }
 
     /// Makes a domain and its vCPUs known to another pool, or to none of it.
@@ -291,7 +291,12 @@ impl Pools {
         let result = vcpus.try_for_each(|(index, member)| {
             // A toolstack that moves what it makes does so before there are vCPUs.
             scheduler.note_has_run(domain);
-            scheduler.insert(VcpuKey(index), &member.parameters(pool.cpus), now)
+            let anywhere = VcpuParameters {
+                hard_affinity: CpuSet::ALL,
+                soft_affinity: CpuSet::ALL,
+                ..member.parameters(pool.cpus)
+            };
+            scheduler.insert(VcpuKey(index), &anywhere, now)
         });
         if result.is_err() {
             for (index, _) in self.members.iter().filter(its_own) {
@@ -312,6 +317,8 @@ impl Pools {
                 let poke = scheduler.remove(VcpuKey(index), now);
                 pokes.extend(poke.ok().flatten());
                 member.place = to;
+                member.hard = CpuSet::ALL;
+                member.soft = CpuSet::ALL;
             }
             let _ = scheduler.domain_leave(domain);
             pool.domains = pool.domains.saturating_sub(1);

@@ -170,6 +170,24 @@ impl Pools {
         now: Nanos,
     ) -> Refused<CpuSet> {
         self.check_pool(vcpu, &hard)?;
+        self.prefer(vcpu, hard, soft, now)
+    }
+
+    /// Sets where the vCPU is better run, be it in its pool or not, and with it all of its unit. Answers the CPUs to poke.
+    /// EBUSY: [`Pools::keep`]; ENOENT.
+    pub fn set_soft_affinity(
+        &mut self,
+        vcpu: VcpuKey,
+        soft: CpuSet,
+        now: Nanos,
+    ) -> Refused<CpuSet> {
+        let Some(hard) = self.member(vcpu).map(|member| member.hard) else {
+            return no_such_vcpu();
+        };
+        self.prefer(vcpu, hard, soft, now)
+    }
+
+    fn prefer(&mut self, vcpu: VcpuKey, hard: CpuSet, soft: CpuSet, now: Nanos) -> Refused<CpuSet> {
         if self.is_kept(vcpu) {
             return refuse(Errno::EBUSY, "the vCPU is kept on processors for a while");
         }
@@ -194,20 +212,15 @@ impl Pools {
             }
             (cpus, _) => cpus,
         };
-        let pokes = match cpus {
-            Some(cpus) => self.apply(vcpu, cpus, member.soft, now)?,
-            None => self
-                .scheduler_of(vcpu)
-                .map_or(Ok(CpuSet::EMPTY), |scheduler| {
-                    scheduler.set_affinity(vcpu, member.hard, member.soft, now)
-                })?,
-        };
+        if let Some(cpus) = &cpus {
+            self.check_pool(vcpu, cpus)?;
+        }
+        let pokes = self.apply(vcpu, cpus.unwrap_or(member.hard), member.soft, now)?;
         self.change_unit(vcpu, |member| member.kept = cpus);
         Ok(pokes)
     }
 
     fn apply(&mut self, vcpu: VcpuKey, hard: CpuSet, soft: CpuSet, now: Nanos) -> Refused<CpuSet> {
-        self.check_pool(vcpu, &hard)?;
         match self.scheduler_of(vcpu) {
             Some(scheduler) => scheduler.set_affinity(vcpu, hard, soft, now),
             None => no_such_vcpu(),

@@ -242,11 +242,18 @@ impl Both {
                 assert_eq!(self.pools.affinity(vcpu), Some(now_set));
             }
             Step::Move(index, id) => {
-                let Some((number, domain, _)) = picked(index) else {
+                let Some((number, domain, vcpu)) = picked(index) else {
                     return;
                 };
+                let from = self.pools.pool_of(domain).unwrap();
                 let moved = self.pools.move_domain(domain, id, NOW);
-                assert_eq!(plain(moved), self.model.move_domain(number, id));
+                let expected = self.model.move_domain(number, id);
+                let moves = id != from && expected.is_ok();
+                assert_eq!(plain(moved), expected);
+                if moves {
+                    let anywhere = (CpuSet::ALL, CpuSet::ALL);
+                    assert_eq!(self.pools.affinity(vcpu), Some(anywhere));
+                }
             }
         }
     }
@@ -385,7 +392,7 @@ fn a_cpu_that_leaves_gives_up_what_it_runs() {
 }
 
 #[test]
-fn a_move_ends_parameters_and_keeps_affinity() {
+fn a_move_ends_parameters_and_affinities() {
     let (mut pools, domain, vcpu) = two_pools(Policy::Credit2, Policy::Credit);
     pools.remove_cpu(1, None, NOW).unwrap();
     assert_eq!(errno(pools.move_domain(domain, 1, NOW)), Errno::ENOENT);
@@ -402,7 +409,12 @@ fn a_move_ends_parameters_and_keeps_affinity() {
     );
     pools.move_domain(domain, 1, NOW).unwrap();
     assert_eq!(pools.domain_parameters(domain), Ok(share(256, 0)));
-    // None of its own is here, so that it runs anywhere.
+    assert_eq!(pools.affinity(vcpu), Some((CpuSet::ALL, CpuSet::ALL)));
+    // What it prefers need not be here; where it may run must.
+    pools.set_soft_affinity(vcpu, first, NOW).unwrap();
+    let to_first = pools.set_affinity(vcpu, first, first, NOW);
+    assert_eq!(errno(to_first), Errno::EINVAL);
+    assert_eq!(pools.affinity(vcpu), Some((CpuSet::ALL, first)));
     assert!(pools.may_run_on(vcpu, CpuId(1)) && !pools.may_run_on(vcpu, CpuId(0)));
     pools.add_cpu(0, None, NOW).unwrap_err();
     pools.move_domain(domain, 0, NOW).unwrap();

@@ -75,7 +75,7 @@ pub fn set(request: &mut Request<'_>) -> Attempt<u64> {
     if soft {
         let wanted = read(&part.cpumap_soft)?;
         let (hard, _) = schedule::settings::affinity(&vcpu);
-        schedule::settings::set_affinity(&vcpu, hard, wanted)?;
+        schedule::settings::set_soft_affinity(&vcpu, wanted)?;
         let effective = wanted.and(&online).and(&hard);
         write(&part.cpumap_soft, &effective)?;
     }
