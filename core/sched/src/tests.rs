@@ -11,6 +11,7 @@ mod chaos;
 mod contract;
 mod days;
 mod deadlines;
+mod delay;
 mod gang;
 mod granularity;
 mod own_cpu;

@@ -1,7 +1,8 @@
 //! Moving waiting vCPUs between CPUs: an idle CPU takes one, a loaded CPU gives one away.
 
-use vocabulary::Nanos;
+use vocabulary::{earlier, Nanos};
 
+use super::members::{Cpu, Vcpu};
 use super::FairScheduler;
 use crate::{CpuId, CpuSet, Poke};
 
@@ -9,6 +10,8 @@ use crate::{CpuId, CpuSet, Poke};
 const ROTATION: Nanos = Nanos(50_000_000);
 /// How many of a queue's vCPUs are looked at, from the front.
 const LOOKED_AT: usize = 8;
+/// How soon a CPU looks again that could give only one of several away.
+const SOON: u64 = 50_000;
 
 impl FairScheduler {
     /// For a CPU without work: takes a waiting vCPU from the most loaded CPU that has one it may run. The vCPU
@@ -62,6 +65,9 @@ impl FairScheduler {
             let Some(vcpu) = self.vcpus.get(key) else {
                 continue;
             };
+            if self.rules.is_warm(vcpu.stopped, now) {
+                continue;
+            }
             let mut others = self.allowed(vcpu);
             others.remove(from);
             let Some((other_load, target)) = self.least_loaded(&others, from) else {
@@ -89,6 +95,66 @@ impl FairScheduler {
         }
         self.dequeue(key);
         self.enqueue(key, target, now)
+    }
+
+    /// Sets a CPU's timer, that is set by turns, by when those that wait may be moved, too. Answers it.
+    #[cold]
+    pub(crate) fn mind_delay(&mut self, cpu_id: CpuId, now: Nanos) -> Option<Nanos> {
+        let cpu = self.cpus.get(cpu_id.0)?;
+        if self.sole.is_some() {
+            return cpu.timer;
+        }
+        let (mut timer, mut until) = (cpu.timer, cpu.until);
+        if let (Some(at), Some(end)) = (self.first_leaves(cpu), until) {
+            if timer == until {
+                let current = cpu.current.and_then(|key| self.vcpus.get(key));
+                let domain = current.and_then(|vcpu| self.domains.get(vcpu.domain));
+                timer = earlier(Some(end.max(at)), cpu.duties.first().map(|first| first.0));
+                timer = earlier(timer, domain.and_then(|domain| domain.budget_end(now)));
+            }
+            until = Some(end.max(at));
+        }
+        timer = earlier(timer, self.next_to_cool(cpu, now));
+        let cpu = self.cpus.get_mut(cpu_id.0)?;
+        (cpu.timer, cpu.until) = (timer, until);
+        timer
+    }
+
+    /// When the next of those that wait on the CPU may be moved, or soon, where one may be already and a CPU is idle.
+    fn next_to_cool(&self, cpu: &Cpu, now: Nanos) -> Option<Nanos> {
+        let waiting = cpu.queue.iter().filter_map(|(_, key)| self.vcpus.get(key));
+        let times = waiting.filter(|vcpu| vcpu.movable).filter_map(|vcpu| {
+            let at = self.rules.cools(vcpu.stopped);
+            let waits_on = at > now || self.has_idle_cpu(vcpu);
+            waits_on.then_some(at.max(Nanos(now.0.saturating_add(SOON))))
+        });
+        times.min()
+    }
+
+    /// When the first that waits on the CPU moves to one that is idle, perhaps now. Until then it does not run
+    /// here either, but for a wake-up: taking turns, it might stay warm, and that CPU idle, for ever.
+    pub(crate) fn first_leaves(&self, cpu: &Cpu) -> Option<Nanos> {
+        if !self.rules.has_delay() || cpu.preempted || cpu.yielded {
+            return None;
+        }
+        let (_, key) = cpu.queue.first()?;
+        let first = self.vcpus.get(key)?;
+        let at = self.rules.cools(first.stopped);
+        self.has_idle_cpu(first).then_some(at)
+    }
+
+    /// Whether the vCPU waits for the CPU where it stopped, and must not be moved.
+    pub(crate) fn waits_warm(&self, key: u32, now: Nanos) -> bool {
+        let Some(vcpu) = self.vcpus.get(key) else {
+            return false;
+        };
+        let home = self.cpus.get(vcpu.home.0);
+        let is_busy = home.is_some_and(|home| home.current.is_some());
+        is_busy && vcpu.place.is_some() && self.rules.is_warm(vcpu.stopped, now)
+    }
+
+    fn has_idle_cpu(&self, vcpu: &Vcpu) -> bool {
+        !self.allowed(vcpu).and(&self.idle).is_empty()
     }
 
     /// The least loaded CPU of a set, the first of equals after `after`, with its load.

@@ -166,6 +166,9 @@ impl Scheduler for FairScheduler {
     }
 
     fn glance(&mut self, cpu: CpuId, now: Nanos) -> Option<Nanos> {
+        if self.rules.has_delay() {
+            return None;
+        }
         self.look_later(cpu, now)
     }
 
@@ -234,7 +237,7 @@ impl Scheduler for FairScheduler {
     }
 
     fn is_withheld(&self, vcpu: VcpuKey, now: Nanos) -> bool {
-        self.is_spent(vcpu.0, now)
+        self.is_spent(vcpu.0, now) || self.waits_warm(vcpu.0, now)
     }
 
     fn domain_parameters(&self, domain: DomainKey) -> Refused<Parameters> {

@@ -161,7 +161,9 @@ impl FairScheduler {
         };
         let stays = vcpu.runnable && self.may_run(vcpu, cpu_id) && !self.is_spent(key, now);
         let first = self.rules.first_rival(cpu, vcpu, &self.vcpus);
-        stays && first.is_none_or(|first| self.rules.goes_on(cpu, vcpu, first, now))
+        stays
+            && (first.is_none_or(|first| self.rules.goes_on(cpu, vcpu, first, now))
+                || self.first_leaves(cpu).is_some())
     }
 
     /// Takes the vCPU that runs next on the CPU out of its queue; parks those on the way whose domain's cap
@@ -224,8 +226,12 @@ impl FairScheduler {
             timer = earlier(timer, domain.and_then(|domain| domain.budget_end(now)));
         }
         cpu.timer = timer;
+        let run = cpu.current.map(VcpuKey);
+        if self.rules.has_delay() {
+            timer = self.mind_delay(cpu_id, now);
+        }
         Decision {
-            run: cpu.current.map(VcpuKey),
+            run,
             until: timer,
             pokes,
         }

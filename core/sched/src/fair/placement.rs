@@ -37,18 +37,22 @@ impl FairScheduler {
         if self.is_spent(key, now) {
             return self.park(key, now);
         }
-        let target = self.choose(self.vcpus.get(key)?)?;
+        let target = self.choose(self.vcpus.get(key)?, now)?;
         self.enqueue(key, target, now)
     }
 
     /// The best CPU: the last one if idle, another idle one, the last one if not much more loaded than the
     /// least loaded. Soft affinity is honoured while that leaves a choice.
-    fn choose(&self, vcpu: &Vcpu) -> Option<CpuId> {
+    /// None of this while it is to be left where it stopped.
+    fn choose(&self, vcpu: &Vcpu, now: Nanos) -> Option<CpuId> {
         if self.sole.is_some() {
             return self.sole;
         }
         let home = vcpu.home;
         if self.idle.contains(home) && vcpu.soft.contains(home) && self.may_run(vcpu, home) {
+            return Some(home);
+        }
+        if self.rules.is_warm(vcpu.stopped, now) && self.may_run(vcpu, home) {
             return Some(home);
         }
         let allowed = self.allowed(vcpu);
@@ -122,7 +126,8 @@ impl FairScheduler {
         let is_sibling = current.domain == domain;
         let is_first_sibling = is_sibling && !cpu.looks;
         cpu.looks |= is_sibling;
-        (!in_time || is_first_sibling).then_some(target)
+        let has_delay = self.rules.has_delay();
+        (!in_time || is_first_sibling || has_delay).then_some(target)
     }
 
     /// A vCPU that slept long owes nothing, and comes in before those that ran meanwhile.

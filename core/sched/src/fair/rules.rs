@@ -109,10 +109,20 @@ impl Rules {
         Nanos(cpu.turn.0.saturating_add(self.tuning.slice.0))
     }
 
-    /// Whether a vCPU that stopped running then is better left where it ran.
+    /// Whether a vCPU that stopped running then is to be left where it ran.
     pub fn is_warm(&self, stopped: Nanos, now: Nanos) -> bool {
-        let delay = self.tuning.migration_delay.0;
-        delay != 0 && now.0 < stopped.0.saturating_add(delay)
+        self.has_delay() && now < self.cools(stopped)
+    }
+
+    /// Whether there is a time for which vCPUs are left where they stopped.
+    #[inline(always)]
+    pub const fn has_delay(&self) -> bool {
+        self.tuning.migration_delay.0 != 0
+    }
+
+    /// When a vCPU that stopped running then may be moved.
+    pub const fn cools(&self, stopped: Nanos) -> Nanos {
+        Nanos(stopped.0.saturating_add(self.tuning.migration_delay.0))
     }
 }
 

@@ -65,6 +65,10 @@ pub struct Guest {
     woke_at: Option<u64>,
     /// How long it waited after each time it woke of its own.
     pub waits: Vec<u64>,
+    /// Where it ran last, and until when.
+    last: Option<(usize, u64)>,
+    /// How long it had stood still each time that it ran on another CPU than before.
+    pub moves: Vec<u64>,
     /// Its stretches of running, from and to.
     pub stretches: Vec<(u64, u64)>,
     chance: u64,
@@ -231,6 +235,8 @@ impl<S: Scheduler> Machine<S> {
             removed: false,
             woke_at: None,
             waits: Vec::new(),
+            last: None,
+            moves: Vec::new(),
             stretches: Vec::new(),
             chance: 0x9e37_79b9_7f4a_7c15 ^ self.guests.len() as u64,
         });
@@ -313,6 +319,7 @@ impl<S: Scheduler> Machine<S> {
             let keeps_stretches = self.keeps_stretches;
             let guest = self.guest_of(key);
             guest.ran += ran;
+            guest.last = Some((cpu, now));
             guest.left = guest.left.saturating_sub(ran);
             if !keeps_stretches {
                 continue;
@@ -355,6 +362,11 @@ impl<S: Scheduler> Machine<S> {
             if let Some(at) = guest.woke_at.take() {
                 guest.waits.push(now - at);
             }
+            match guest.last {
+                Some((other, at)) if other != cpu => guest.moves.push(now - at),
+                _ => (),
+            }
+            guest.last = Some((cpu, now));
         }
         self.roll();
         let late = (self.chance >> 33) % (self.lateness + 1);
