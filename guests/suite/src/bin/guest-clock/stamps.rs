@@ -113,12 +113,14 @@ fn computed() {
 fn sleeps_in_step(nanoseconds: u64) -> bool {
     let first = Reading::take();
     let deadline = first.latest + nanoseconds;
-    let blocked = runstate()[BLOCKED];
+    let current = guest_kit::vcpu::area().id as usize;
+    let blocked = |state: &vcpus::Runstate| state.times[2];
+    let before = vcpus::runstate(current);
     sleep_until(deadline);
-    let state = runstate();
+    let after = vcpus::runstate(current);
     let last = Reading::take();
-    let (entered, end) = (state[ENTERED], last.earliest);
-    if state[BLOCKED] == blocked {
+    let (entered, end) = (after.since, last.earliest);
+    if blocked(&after) == blocked(&before) {
         return false;
     }
     // Xen wakes a sleeper up to 50 µs early by its own count of what a timer may be rounded by.
@@ -131,18 +133,6 @@ fn sleeps_in_step(nanoseconds: u64) -> bool {
         "{least} {by_tsc} {most}"
     );
     true
-}
-
-/// Places in what [`runstate`] gives: when the state was entered, and how long the vCPU was blocked.
-const ENTERED: usize = 1;
-const BLOCKED: usize = 4;
-
-/// The current vCPU's `vcpu_runstate_info`, in words.
-fn runstate() -> [u64; 6] {
-    let mut runstate = [0u64; 6];
-    let current = u64::from(guest_kit::vcpu::area().id as u32);
-    assert_eq!(vcpu_op(op::GET_RUNSTATE, current, at_mut(&mut runstate)), 0);
-    runstate
 }
 
 user_code!(user_rdtsc, "rdtsc", "ud2");
