@@ -1,18 +1,20 @@
 //! A guest that loads a processor in a way that can be counted, for tests of what schedulers promise.
 //!
-//! Words: `do=burn`, `wake`, `periods` or `game`, `every=N` milliseconds between two reports (1000), and those
+//! Words: `do=burn`, `wake`, `periods`, `game` or `ipis`, `every=N` milliseconds between two reports (1000), and those
 //! that each module names. Times are in nanoseconds, of the clock that all guests of a machine share.
 //!   LOAD-BEGIN WHAT
 //!   RAN NOW TIME           `burn`: the processor time that it got so far
 //!   WOKEN N MEDIAN P99 MAX `wake`: how long after the set time it came to run, N times
-//!   PERIODS N MISSED WORST `periods`: how many it did, and how long after its beginning the worst was done
-//!   PLAYED TRICK TIME RAN  `game`: in how much time it got how much of the processor
+//!   PERIODS N MISSED WORST `periods`: how many it did, how many were late for want of what was
+//!                          promised, and how long after its beginning the worst was done
+//!   PLAYED TRICK TIME RAN  `game`, `ipis`: in how much time it got how much of the processor
 //! It goes on until it is destroyed.
 #![no_std]
 #![no_main]
 
 mod burn;
 mod game;
+mod ipis;
 mod periods;
 mod timer;
 mod wake;
@@ -35,6 +37,7 @@ fn main() {
         "wake" => wake::forever(),
         "periods" => periods::forever(),
         "game" => game::forever(),
+        "ipis" => ipis::forever(),
         _ => burn::forever(),
     }
 }

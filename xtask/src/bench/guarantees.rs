@@ -53,6 +53,18 @@ const ROWS: &[Row] = &[
     Row("game_yields", "yields every 100 µs, %", "≤ 25", PERCENT),
     Row("game_events", "sends itself events, %", "≤ 25", PERCENT),
     Row("game_timers", "sets timers at once, %", "≤ 25", PERCENT),
+    Row(
+        "game_others",
+        "least of the three meanwhile, %",
+        "≥ 25",
+        PERCENT,
+    ),
+    Row(
+        "game_ipis",
+        "two of five vCPUs wake each other, %",
+        "≤ 40",
+        PERCENT,
+    ),
     Row("periods", "periods of 10 ms, 1.9 of work", "", 1.0),
     Row("periods_missed", "of them missed", "0 (`rtds`)", 1.0),
     Row(
