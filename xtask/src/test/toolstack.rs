@@ -22,8 +22,29 @@ struct Group {
     memory: u32,
     /// More words for dom0's kernel.
     kernel_words: &'static str,
+    /// Which of the file's cases.
+    length: Length,
     /// Whether only `--all` runs it.
     tail: bool,
+}
+
+/// Which cases of a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// Those whose functions are called `case_NAME`.
+    Usual,
+    /// Those called `long_case_NAME`.
+    Long,
+}
+
+impl Length {
+    /// What the functions' names begin with.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Usual => "case_",
+            Self::Long => "long_case_",
+        }
+    }
 }
 
 const fn group(file: &'static str, processors: u32, memory: u32, words: &'static str) -> Group {
@@ -33,6 +54,7 @@ const fn group(file: &'static str, processors: u32, memory: u32, words: &'static
         processors,
         memory,
         kernel_words: words,
+        length: Length::Usual,
         tail: false,
     }
 }
@@ -49,6 +71,14 @@ impl Group {
     /// Under another name than the file's.
     const fn called(self, name: &'static str) -> Self {
         Self { name, ..self }
+    }
+
+    /// The file's long cases.
+    const fn at_length(self) -> Self {
+        Self {
+            length: Length::Long,
+            ..self
+        }
     }
 
     /// Its machine, with the devices that its cases look for.
@@ -115,13 +145,20 @@ const GROUPS: &[Group] = &[
     tail(DEBIAN_GUEST, 2, 2048, ""),
     tail(PASSTHROUGH, 1, 2048, "modules=pciback"),
     tail("sizes", 2, 8192, ""),
-    tail("schedulers", 2, 3072, ""),
+    group("schedulers", 2, 3072, ""),
+    tail("schedulers", 2, 3072, "")
+        .called("schedulers at length")
+        .at_length(),
     tail("smp", 4, 3072, ""),
     tail("smp", 1, 3072, "").called("smp_on_one"),
-    tail(NUMA, 2, 3072, ""),
+    group(NUMA, 2, 3072, ""),
+    tail(NUMA, 2, 3072, "").called("numa at length").at_length(),
     tail(CORES, 4, 2048, ""),
-    tail(MEMORY, 2, 2560, ""),
-    tail(BALLOONING, 2, 2560, ""),
+    group(MEMORY, 2, 2560, ""),
+    tail(MEMORY, 2, 2560, "")
+        .called("memory at length")
+        .at_length(),
+    group(BALLOONING, 2, 2560, ""),
     tail(LOAD, 2, 8192, "load_guests=40 load_minutes=10"),
     tail(LOAD, 2, 3072, "load_guests=8 load_minutes=2").called("small_load"),
 ];
@@ -134,7 +171,7 @@ pub fn jobs(_context: &Context) -> Vec<Job> {
             let name = format!("toolstack/{}", group.name);
             Job::many(name.clone(), true, move |context, report| {
                 let machine = group.machine(context)?;
-                run_cases(context, report, &name, machine, group.file)
+                run_some_cases(context, report, &name, machine, group.file, group.length)
             })
             .tail_unless(!group.tail)
         })
@@ -170,7 +207,7 @@ fn spare_devices(machine: Machine, dom0: &Dom0, with_io_mmu: bool) -> Machine {
     }
 }
 
-/// Boots a machine into the cases of a file and reports each as `TEST/NAME`.
+/// Boots a machine into the usual cases of a file and reports each as `TEST/NAME`.
 ///
 /// A machine that dies or falls silent fails the case that ran and those that did not.
 pub fn run_cases(
@@ -180,18 +217,32 @@ pub fn run_cases(
     machine: Machine,
     file: &str,
 ) -> Result<()> {
+    run_some_cases(context, report, test, machine, file, Length::Usual)
+}
+
+/// The same for cases of a length.
+fn run_some_cases(
+    context: &Context,
+    report: &Report,
+    test: &str,
+    machine: Machine,
+    file: &str,
+    length: Length,
+) -> Result<()> {
     let folder = context.places.root.join("xtask/dom0/toolstack/cases");
     let path = folder.join(file);
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
     let only = std::env::var("XENOLITH_CASES").unwrap_or_default();
-    let mut left = names(&text);
+    let mut left = names(&text, length);
     left.retain(|name| only.is_empty() || only.split(',').any(|other| other == name));
     if left.is_empty() {
-        bail!("{} has no cases", path.display());
+        bail!("{} has no such cases", path.display());
     }
     let patience = patience();
-    let machine = machine.kernel_words(&format!("cases={file} patience={patience} only={only}"));
+    let prefix = length.prefix();
+    let words = format!("cases={file} prefix={prefix} patience={patience} only={only}");
+    let machine = machine.kernel_words(&words);
     let emulator = context.start(test, &machine)?;
     let log = context.log(test)?.display().to_string();
     let mut following = Following {
@@ -303,9 +354,9 @@ fn patience() -> u32 {
 }
 
 /// The names of a file's cases, as `run-cases` in dom0 finds them.
-fn names(text: &str) -> Vec<String> {
+fn names(text: &str, length: Length) -> Vec<String> {
     text.lines()
-        .filter_map(|line| line.strip_prefix("case_")?.strip_suffix("() {"))
+        .filter_map(|line| line.strip_prefix(length.prefix())?.strip_suffix("() {"))
         .map(str::to_owned)
         .collect()
 }
