@@ -50,10 +50,11 @@ pub fn command(mut arguments: Arguments) -> Result<bool> {
     };
     let bench = Bench::prepare(&places, parts)?;
     let sides = sides(&places, image.as_ref(), bare, xen)?;
-    if parts.guarantees {
-        guarantees::run(&places, &Dom0::with_load(&places)?, &sides, write)?;
+    if parts.guarantees || parts.parallel {
+        let dom0 = Dom0::with_load(&places)?;
+        guarantees::run(&places, &dom0, &sides, !parts.guarantees, write)?;
     }
-    if parts == Parts::GUARANTEES {
+    if parts == Parts::GUARANTEES || parts == Parts::PARALLEL {
         return Ok(true);
     }
     let (pace, rounds) = if wall {
@@ -94,6 +95,8 @@ struct Parts {
     guests: bool,
     /// What schedulers promise, which has a table of its own.
     guarantees: bool,
+    /// Of that table the rows of parallel work.
+    parallel: bool,
 }
 
 impl Parts {
@@ -103,6 +106,7 @@ impl Parts {
         scheduling: true,
         guests: true,
         guarantees: true,
+        parallel: true,
     };
     const NONE: Self = Self {
         dom0: false,
@@ -110,9 +114,15 @@ impl Parts {
         scheduling: false,
         guests: false,
         guarantees: false,
+        parallel: false,
     };
     const GUARANTEES: Self = Self {
         guarantees: true,
+        parallel: true,
+        ..Self::NONE
+    };
+    const PARALLEL: Self = Self {
+        parallel: true,
         ..Self::NONE
     };
 
@@ -137,8 +147,11 @@ impl Parts {
                 ..Self::NONE
             },
             Some("guarantees") => Self::GUARANTEES,
+            Some("parallel") => Self::PARALLEL,
             Some(other) => {
-                bail!("--part is dom0, calls, scheduling, guests or guarantees, not {other}")
+                bail!(
+                    "--part is dom0, calls, scheduling, guests, guarantees or parallel, not {other}"
+                )
             }
         })
     }

@@ -8,6 +8,17 @@ use std::process::Command;
 
 /// Emulator and firmware.
 pub const EMULATOR: &[&str] = &["qemu-system-x86", "seabios"];
+/// The emulator for processors that work at once by a clock that counts instructions, its firmware, and what builds the disk
+/// that it boots from.
+pub const BOCHS: &[&str] = &[
+    "bochs",
+    "bochsbios",
+    "vgabios",
+    "grub-common",
+    "grub-pc-bin",
+    "xorriso",
+    "mtools",
+];
 /// What builds the small C programs that run inside dom0.
 pub const C_COMPILER: &[&str] = &["gcc", "libc6-dev"];
 /// What builds a bootable ISO, and UEFI firmware to boot it with.

@@ -1,10 +1,12 @@
-//! A running QEMU: its serial console as lines to wait for, its control socket, its end.
+//! A running QEMU, or Bochs: its serial console as lines to wait for, its control socket, its end.
 //!
 //! It ends when the value is dropped, and when this process dies.
 
-use crate::machine::Machine;
+use crate::bochs;
+use crate::machine::{Machine, Program};
 use crate::process;
 use anyhow::{anyhow, bail, Context, Result};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -59,12 +61,13 @@ impl Emulator {
     pub fn start(machine: &Machine, log: &Path) -> Result<Self> {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let socket = std::env::temp_dir().join(format!("xenolith-{}-{number}", std::process::id()));
-        let mut command = tied_to_us("qemu-system-x86_64");
-        command
-            .args(machine.arguments())
-            .args(["-display", "none", "-vga", "none", "-no-reboot"])
-            .args(["-serial", "stdio", "-qmp"])
-            .arg(format!("unix:{},server=on,wait=off", socket.display()));
+        let mut command = match machine.program {
+            Program::Qemu => qemu(machine, &socket),
+            Program::Bochs => {
+                let folder = log.with_extension("bochs");
+                bochs::command(machine, tied_to_us, &folder)?
+            }
+        };
         let mut file =
             File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         writeln!(file, "{}", process::name(&command))?;
@@ -74,10 +77,13 @@ impl Emulator {
             .stdout(Stdio::piped())
             .stderr(file.try_clone()?)
             .spawn()
-            .context("cannot start qemu-system-x86_64")?;
-        let (Some(keyboard), Some(console)) = (child.stdin.take(), child.stdout.take()) else {
-            bail!("QEMU has no console");
+            .context("cannot start the emulator")?;
+        let (Some(mut keyboard), Some(console)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("the emulator has no console");
         };
+        if machine.program == Program::Bochs {
+            keyboard.write_all(bochs::GO)?;
+        }
         let heard = Arc::new((Mutex::new(Heard::default()), Condvar::new()));
         let shared = Arc::clone(&heard);
         thread::spawn(move || listen(console, file, &shared, start));
@@ -225,13 +231,24 @@ impl Drop for Emulator {
     }
 }
 
+/// The command that runs a machine on QEMU.
+fn qemu(machine: &Machine, socket: &Path) -> Command {
+    let mut command = tied_to_us("qemu-system-x86_64".as_ref());
+    command
+        .args(machine.arguments())
+        .args(["-display", "none", "-vga", "none", "-no-reboot"])
+        .args(["-serial", "stdio", "-qmp"])
+        .arg(format!("unix:{},server=on,wait=off", socket.display()));
+    command
+}
+
 /// A command whose process the kernel ends when the thread that starts it does.
-fn tied_to_us(program: &str) -> Command {
+fn tied_to_us(program: &OsStr) -> Command {
     if !process::exists("setpriv") {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", program]);
+    command.args(["--pdeathsig", "KILL"]).arg(program);
     command
 }
 

@@ -1,4 +1,4 @@
-//! A machine to boot: what QEMU is told. The same description serves Xenolith, Debian's Xen and
+//! A machine to boot: what QEMU is told (Bochs: `bochs.rs`). The same description serves Xenolith, Debian's Xen and
 //! the bare kernel, so that they can be compared.
 
 use crate::debian;
@@ -89,6 +89,16 @@ pub enum Pace {
     Counted,
 }
 
+/// What runs the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// QEMU, at the machine's pace.
+    Qemu,
+    /// Bochs: counted, and processors work at once, each a few instructions in turn. It takes minutes to boot dom0, and
+    /// gives the machine no other devices than a serial port and disks.
+    Bochs,
+}
+
 /// Where the machine boots from.
 #[derive(Clone, Debug)]
 pub enum Boot {
@@ -115,8 +125,12 @@ pub struct Machine {
     pub memory: u32,
     /// QEMU's name of the processor, with features.
     pub cpu: String,
+    /// What runs it.
+    pub program: Program,
     /// How it runs.
     pub pace: Pace,
+    /// Images of disks; what is written there is forgotten.
+    pub disks: Vec<PathBuf>,
     /// More words for QEMU: devices.
     pub devices: Vec<String>,
 }
@@ -140,7 +154,9 @@ impl Machine {
             threads: 1,
             memory: 2048,
             cpu: CPU.to_owned(),
+            program: Program::Qemu,
             pace: Pace::Free,
+            disks: Vec::new(),
             devices: Vec::new(),
         }
     }
@@ -166,6 +182,23 @@ impl Machine {
         machine
     }
 
+    /// The same with two more processors for guests, which work at once.
+    pub fn for_parallel_work(hypervisor: &Hypervisor, dom0: &Dom0, what: &str) -> Self {
+        // Beside GRUB's disk.
+        let mut machine = Self::with_toolstack(hypervisor, dom0, what)
+            .kernel_words("modules=ide disk=sdb")
+            .words("dom0_max_vcpus=1")
+            .processors(3)
+            .memory(2048);
+        if matches!(hypervisor, Hypervisor::Xen(_)) {
+            // It finds a fault with the emulated one.
+            machine = machine.words("x2apic=0");
+        }
+        machine.program = Program::Bochs;
+        machine.pace = Pace::Counted;
+        machine
+    }
+
     /// Gives it a disk with the toolstack, or another: a driver domain has one of its own.
     pub fn toolstack_disk(self, dom0: &Dom0) -> Self {
         match &dom0.toolstack {
@@ -175,12 +208,9 @@ impl Machine {
     }
 
     /// Gives it one more disk; what is written there is forgotten.
-    pub fn disk(self, image: &Path) -> Self {
-        let drive = format!(
-            "file={},format=raw,if=virtio,snapshot=on,cache=unsafe",
-            image.display()
-        );
-        self.devices(["-drive", &drive])
+    pub fn disk(mut self, image: &Path) -> Self {
+        self.disks.push(image.to_owned());
+        self
     }
 
     /// A machine whose dom0 is the Debian on a disk, with our scripts on another; `forget` throws away what it writes
@@ -222,7 +252,9 @@ impl Machine {
             threads: 1,
             memory: 1024,
             cpu: CPU.to_owned(),
+            program: Program::Qemu,
             pace: Pace::Free,
+            disks: Vec::new(),
             devices: Vec::new(),
         }
     }
@@ -321,6 +353,11 @@ impl Machine {
             Pace::Counted => add(&["-accel", "tcg", "-icount", "shift=0,sleep=off"]),
         }
         add(&["-smp", &self.shape()]);
+        for disk in &self.disks {
+            let file = disk.display();
+            let drive = format!("file={file},format=raw,if=virtio,snapshot=on,cache=unsafe");
+            add(&["-drive", &drive]);
+        }
         for word in &self.devices {
             add(&[word]);
         }

@@ -5,6 +5,7 @@
 mod archive;
 mod arguments;
 mod bench;
+mod bochs;
 mod build;
 mod busybox;
 mod check;
@@ -55,7 +56,8 @@ usage: ./x COMMAND
   bench [--instructions | --wall [--rounds N]] [--part PART] [--no-bare] [--write]
         [--only-xen | --only-xenolith]
                              the same dom0, calls and guests on Xenolith, on Debian's Xen and without either
-      --part PART              only `dom0`, `calls` (single hypercalls) or `guests`
+      --part PART              only `dom0`, `calls` (single hypercalls), `scheduling`, `guests`, `guarantees` (of the
+                               schedulers) or of these `parallel` (many vCPUs on two processors)
       --write                  put the table and the plot into docs/
   image-size                 bytes of the image, as `check` budgets them
 ";

@@ -1,6 +1,7 @@
 //! Tests of what QEMU is told.
 
-use super::{initrd_argument, Hypervisor, Machine, Pace};
+use super::{initrd_argument, Hypervisor, Machine, Pace, Program};
+use crate::dom0::Dom0;
 use std::path::PathBuf;
 
 fn words(machine: &Machine) -> String {
@@ -44,4 +45,19 @@ fn nodes_share_memory_and_processors() {
     ] {
         assert!(words.contains(expected), "{expected}: {words}");
     }
+}
+
+#[test]
+fn on_bochs_the_toolstack_lies_behind_the_boot_disk() {
+    let dom0 = Dom0 {
+        kernel: PathBuf::from("/kernel"),
+        initramfs: PathBuf::from("/initramfs"),
+        toolstack: Some(PathBuf::from("/toolstack")),
+    };
+    let hypervisor = Hypervisor::Xen(PathBuf::from("/xen"));
+    let machine = Machine::for_parallel_work(&hypervisor, &dom0, "cases");
+    assert_eq!(machine.program, Program::Bochs);
+    assert_eq!(machine.disks, [PathBuf::from("/toolstack")]);
+    assert!(words(&machine).contains("disk=sdb"));
+    assert!(machine.command_line().contains("x2apic=0"));
 }

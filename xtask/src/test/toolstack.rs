@@ -7,7 +7,7 @@ use crate::build::Profile;
 use crate::dom0::Dom0;
 use crate::emulator::Emulator;
 use crate::guest_disk::GuestDisk;
-use crate::machine::Machine;
+use crate::machine::{Machine, Program};
 use anyhow::{bail, Context as _, Result};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -240,6 +240,10 @@ fn run_some_cases(
         bail!("{} has no such cases", path.display());
     }
     let patience = patience();
+    let boot = match machine.program {
+        Program::Qemu => BOOT,
+        Program::Bochs => BOOT * 10,
+    };
     let prefix = length.prefix();
     let words = format!("cases={file} prefix={prefix} patience={patience} only={only}");
     let machine = machine.kernel_words(&words);
@@ -253,7 +257,7 @@ fn run_some_cases(
         running: None,
         complained: false,
     };
-    following.follow(emulator, limit(&text) * patience, BOOT * patience);
+    following.follow(emulator, limit(&text) * patience, boot * patience);
     Ok(())
 }
 
