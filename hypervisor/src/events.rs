@@ -22,23 +22,32 @@ pub fn carry_out(domain: &Domain, effects: Effects<'_>) {
     }
 }
 
-fn carry_out_all(domain: &Domain, effects: Effects<'_>) {
-    for effect in effects {
-        match effect {
-            Effect::Notify(vcpu) => notify(domain, vcpu),
-            Effect::WakePoller(vcpu) => {
-                if let Some(vcpu) = domain.vcpu(vcpu) {
-                    schedule::end_poll(&vcpu);
-                }
-            }
-            // The hypervisor owns no ends of channels yet.
-            Effect::Consume { .. } => {}
-            Effect::Crash(rule) => {
-                crate::console::print(format_args!("(XEN) domain {} crashed: {rule}\n", domain.id));
-                crate::crash::end_domain(domain);
-            }
-        }
+fn carry_out_all(domain: &Domain, mut effects: Effects<'_>) {
+    match effects.take_first() {
+        None => {}
+        Some(Effect::Notify(vcpu)) => notify(domain, vcpu),
+        Some(Effect::WakePoller(vcpu)) => wake_poller(domain, vcpu),
+        // The hypervisor owns no ends of channels yet.
+        Some(Effect::Consume { .. }) => {}
+        Some(Effect::Crash(rule)) => break_down(domain, rule),
     }
+    while let Some(vcpu) = effects.next_poller() {
+        wake_poller(domain, vcpu);
+    }
+}
+
+#[inline]
+fn wake_poller(domain: &Domain, id: VcpuId) {
+    if let Some(vcpu) = domain.vcpu(id) {
+        schedule::end_poll(&vcpu);
+    }
+}
+
+/// The guest broke its own queue of events.
+#[cold]
+fn break_down(domain: &Domain, rule: &str) {
+    crate::console::print(format_args!("(XEN) domain {} crashed: {rule}\n", domain.id));
+    crate::crash::end_domain(domain);
 }
 
 #[inline]

@@ -10,6 +10,7 @@ use crate::effects::Effects;
 use crate::number::VIRQS;
 use crate::shared::SharedInfo;
 use crate::table::EventTable;
+use crate::word::Bound;
 use crate::word::OPERAND_LIMIT;
 use crate::SharedPage;
 
@@ -101,7 +102,7 @@ impl<P: SharedPage> EventTable<P> {
         };
         drop(far);
         drop(control);
-        Ok((local, self.raise_if(info, local, |_| true)))
+        Ok((local, self.raise_if(info, local, Bound::to(binding))))
     }
 
     /// `EVTCHNOP_bind_virq`: a port for a virtual interrupt.

@@ -60,6 +60,23 @@ impl<'t> Effects<'t> {
         self.next.is_none() && self.pollers.is_none()
     }
 
+    /// Takes the effect that was found when the event was raised, if there is one. Pollers come after it.
+    #[inline]
+    pub fn take_first(&mut self) -> Option<Effect> {
+        self.next.take()
+    }
+
+    /// The next vCPU that polls for the event: its poll is over, and it is to be woken ([`Effect::WakePoller`]).
+    #[inline]
+    pub fn next_poller(&mut self) -> Option<VcpuId> {
+        let (port, pollers) = self.pollers?;
+        let (found, is_last) = pollers.take(port);
+        if is_last {
+            self.pollers = None;
+        }
+        found
+    }
+
     /// One effect and, where `pollers` is given, every vCPU that polls for the port.
     pub(crate) const fn new(
         next: Option<Effect>,
@@ -73,14 +90,7 @@ impl Iterator for Effects<'_> {
     type Item = Effect;
 
     fn next(&mut self) -> Option<Effect> {
-        if let Some(effect) = self.next.take() {
-            return Some(effect);
-        }
-        let (port, pollers) = self.pollers?;
-        let found = pollers.take(port);
-        if found.is_none() {
-            self.pollers = None;
-        }
-        found.map(Effect::WakePoller)
+        self.take_first()
+            .or_else(|| self.next_poller().map(Effect::WakePoller))
     }
 }

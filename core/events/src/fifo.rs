@@ -152,7 +152,8 @@ impl<P: SharedPage> EventTable<P> {
         }
     }
 
-    /// Makes the event of a locked port pending.
+    /// Makes the event of a locked port pending. Apart, so that the other ABI's way stays short.
+    #[inline(never)]
     pub(crate) fn fifo_raise(
         &self,
         info: &impl SharedInfo,

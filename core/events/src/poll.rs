@@ -63,6 +63,14 @@ impl Pollers {
             .is_some_and(|slot| slot.swap(IDLE, Ordering::SeqCst) != IDLE)
     }
 
+    /// Whether the vCPU polls, as senders see it.
+    #[inline]
+    fn has(&self, vcpu: VcpuId) -> bool {
+        self.mask
+            .get(vcpu.0 as usize / 64)
+            .is_some_and(|word| word.load(Ordering::SeqCst) >> (vcpu.0 % 64) & 1 != 0)
+    }
+
     /// Whether anybody polls.
     #[inline]
     pub fn any(&self) -> bool {
@@ -71,9 +79,10 @@ impl Pollers {
             .any(|word| word.load(Ordering::SeqCst) != 0)
     }
 
-    /// Ends the wait of one vCPU that polls for `port`, and says which. Each answer takes a poller away, so
-    /// that asking until there is none ends.
-    pub fn take(&self, port: Port) -> Option<VcpuId> {
+    /// Ends the wait of one vCPU that polls for `port`, and says which, and whether it is the last. Each answer takes a
+    /// poller away, so that asking until there is none ends. Whoever begins to poll meanwhile finds the event itself.
+    #[inline]
+    pub fn take(&self, port: Port) -> (Option<VcpuId>, bool) {
         for (index, word) in self.mask.iter().enumerate() {
             let mut bits = word.load(Ordering::SeqCst);
             while bits != 0 {
@@ -84,11 +93,12 @@ impl Pollers {
                     .get(vcpu.0 as usize)
                     .map_or(IDLE, |slot| slot.load(Ordering::SeqCst));
                 if (waits == ANY || waits == port.0) && waits != IDLE && self.end(vcpu) {
-                    return Some(vcpu);
+                    let is_last = bits == 0 && index + 1 == self.mask.len();
+                    return (Some(vcpu), is_last);
                 }
             }
         }
-        None
+        (None, true)
     }
 }
 
@@ -126,6 +136,12 @@ impl<P: SharedPage> EventTable<P> {
             }
         }
         Ok(Polling::Wait)
+    }
+
+    /// Whether the vCPU's poll stands where senders look.
+    #[inline]
+    pub(crate) fn polls(&self, vcpu: VcpuId) -> bool {
+        self.pollers.has(vcpu)
     }
 
     /// Ends a poll that something else ended (timeout, upcall); whether it still was on.

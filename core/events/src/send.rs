@@ -8,7 +8,7 @@ use crate::shared::{Bitmap, SharedInfo, BITMAP_WORDS};
 use crate::slot::LockedWord;
 use crate::table::EventTable;
 use crate::two_level::{self, Raised};
-use crate::word::Word;
+use crate::word::{Bound, Word};
 use crate::SharedPage;
 
 /// What became of a send.
@@ -59,9 +59,11 @@ impl<P: SharedPage> EventTable<P> {
                 }
                 Ok(Sent::Elsewhere(forward))
             }
-            Binding::Ipi => Ok(Sent::Here(
-                self.raise_if(info, port, |now| now.is_bound(Binding::Ipi)),
-            )),
+            Binding::Ipi => Ok(Sent::Here(self.raise_if(
+                info,
+                port,
+                Bound::to(Binding::Ipi),
+            ))),
             // Nobody listens yet: whoever binds later finds the event pending anyway.
             Binding::Unbound { .. } => Ok(Sent::Here(Effects::none())),
             Binding::Free | Binding::Reserved | Binding::Pirq(_) | Binding::Virq(_) => {
@@ -83,14 +85,14 @@ impl<P: SharedPage> EventTable<P> {
             remote: from,
             port: from_port,
         };
-        self.raise_if(info, port, |now| now.is_bound(expected))
+        self.raise_if(info, port, Bound::to(expected))
     }
 
     /// Raises a vCPU's own virtual interrupt, if it is bound.
     pub fn raise_virq(&self, info: &impl SharedInfo, virq: u32, vcpu: VcpuId) -> Effects<'_> {
         match self.virq_port(virq, vcpu) {
             None => Effects::none(),
-            Some(port) => self.raise_if(info, port, |now| now.is_bound(Binding::Virq(virq))),
+            Some(port) => self.raise_if(info, port, Bound::to(Binding::Virq(virq))),
         }
     }
 
@@ -101,7 +103,7 @@ impl<P: SharedPage> EventTable<P> {
 
     /// Raises physical interrupt `pirq`, which was bound to `port`. Nothing happens if it is not any more.
     pub fn raise_pirq(&self, info: &impl SharedInfo, pirq: u32, port: Port) -> Effects<'_> {
-        self.raise_if(info, port, |now| now.is_bound(Binding::Pirq(pirq)))
+        self.raise_if(info, port, Bound::to(Binding::Pirq(pirq)))
     }
 
     /// `EVTCHNOP_unmask`: clears the port's mask and delivers it if it is pending.
@@ -136,20 +138,15 @@ impl<P: SharedPage> EventTable<P> {
         Effects::new(upcall.then_some(Effect::Notify(vcpu)), None)
     }
 
-    /// Makes an event on `port` pending if `wanted` holds for the port, which it locks.
+    /// Makes an event on `port`, which it locks, pending if the port is bound so.
     #[inline]
-    pub(crate) fn raise_if(
-        &self,
-        info: &impl SharedInfo,
-        port: Port,
-        wanted: impl FnOnce(Word) -> bool,
-    ) -> Effects<'_> {
+    pub(crate) fn raise_if(&self, info: &impl SharedInfo, port: Port, bound: Bound) -> Effects<'_> {
         let Some(slot) = self.slot(port) else {
             return Effects::none();
         };
         let mut locked = slot.lock_word::<P::Relax>();
         let word = locked.word;
-        if !wanted(word) {
+        if !word.is(bound) {
             return Effects::none();
         }
         if let Consumer::Hypervisor(consumer) = word.consumer() {

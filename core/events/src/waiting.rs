@@ -70,11 +70,15 @@ impl Waiting {
 
     /// A polled event or the poll's deadline came: ends a poll, and no other wait. Says whether there was one:
     /// the scheduler must then look.
+    #[inline]
     pub fn end_poll<P: SharedPage>(&self, table: &EventTable<P>, vcpu: VcpuId) -> bool {
         if self.0.load(SeqCst) != POLLING {
             return false;
         }
-        table.poll_end(vcpu);
+        // Whoever raised the event took the registration away; a deadline did not.
+        if table.polls(vcpu) {
+            table.poll_end(vcpu);
+        }
         self.0
             .compare_exchange(POLLING, NOT, SeqCst, SeqCst)
             .is_ok()

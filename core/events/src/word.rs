@@ -85,7 +85,13 @@ impl Word {
     /// Whether the port is bound to just this.
     #[inline]
     pub fn is_bound(self, binding: Binding) -> bool {
-        self.0 & BINDING == binding_bits(binding)
+        self.is(Bound::to(binding))
+    }
+
+    /// Whether the port is bound so.
+    #[inline]
+    pub fn is(self, bound: Bound) -> bool {
+        self.0 & BINDING == bound.0
     }
 
     /// The vCPU that is told.
@@ -125,6 +131,18 @@ impl Word {
     #[inline]
     pub fn set_deferred(&mut self, deferred: bool) {
         self.0 = self.0 & !DEFERRED | u64::from(deferred) << DEFERRED_SHIFT;
+    }
+}
+
+/// A binding as ports have it in their words: made where its kind is known, compared elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bound(u64);
+
+impl Bound {
+    /// Bound to this.
+    #[inline]
+    pub fn to(binding: Binding) -> Self {
+        Self(binding_bits(binding))
     }
 }
 

@@ -48,6 +48,14 @@ pub struct Runstate {
     time: [u64; 4],
 }
 
+/// Adds what passed from `entered` to `now` to the time spent in a state.
+#[inline]
+fn add_time(times: &mut [u64; 4], state: RunState, entered: Nanos, now: Nanos) {
+    if let Some(time) = times.get_mut(state as usize) {
+        *time = time.saturating_add(now.0.saturating_sub(entered.0));
+    }
+}
+
 impl Runstate {
     /// A vCPU that is offline from `now` on.
     pub const fn new(now: Nanos) -> Self {
@@ -72,7 +80,7 @@ impl Runstate {
     /// CPU, adds nothing.
     pub fn change(&mut self, state: RunState, now: Nanos) {
         let now = now.max(self.entered);
-        self.time = self.times_at(now);
+        add_time(&mut self.time, self.state, self.entered, now);
         self.state = state;
         self.entered = now;
     }
@@ -80,9 +88,7 @@ impl Runstate {
     /// Nanoseconds spent in each state up to `now`.
     pub fn times_at(&self, now: Nanos) -> [u64; 4] {
         let mut time = self.time;
-        if let Some(current) = time.get_mut(self.state as usize) {
-            *current = current.saturating_add(now.0.saturating_sub(self.entered.0));
-        }
+        add_time(&mut time, self.state, self.entered, now);
         time
     }
 
