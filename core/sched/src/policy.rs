@@ -162,6 +162,19 @@ pub trait Scheduler: Send {
         None
     }
 
+    /// [`Scheduler::wake`] on a CPU which, where it is told to look itself, has a [`Scheduler::glance`] first: then the
+    /// second is when it must call `schedule` at the latest, and nobody is to be poked.
+    #[inline]
+    fn wake_on(&mut self, vcpu: VcpuKey, here: CpuId, now: Nanos) -> (Poke, Option<Nanos>) {
+        let poke = self.wake(vcpu, now);
+        if poke == Some(here) {
+            if let Some(until) = self.glance(here, now) {
+                return (None, Some(until));
+            }
+        }
+        (poke, None)
+    }
+
     /// Chooses what `cpu` runs from `now` on.
     fn schedule(&mut self, cpu: CpuId, now: Nanos) -> Decision;
 

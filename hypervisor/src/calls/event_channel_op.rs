@@ -22,9 +22,13 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
     if operation as u32 == EventChannelOp::Send.number() {
         let domain: &Domain = &caller.vcpu.domain;
         let request = guest::read::<abi::EvtchnSend>(structure)?;
-        let sent = domain.events.send(&Info(domain), Port(request.port))?;
-        glue::sent(domain, sent);
-        return Ok(0);
+        return match domain.events.send(&Info(domain), Port(request.port)) {
+            Ok(sent) => {
+                glue::sent(domain, sent);
+                Ok(0)
+            }
+            Err(refusal) => Err(refusal.into()),
+        };
     }
     other(caller, arguments)
 }

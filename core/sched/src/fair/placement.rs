@@ -33,6 +33,7 @@ impl FairScheduler {
     }
 
     /// Puts a runnable vCPU that is nowhere into the best CPU's queue, or parks it.
+    #[inline]
     pub(crate) fn place(&mut self, key: u32, now: Nanos) -> Poke {
         if self.is_spent(key, now) {
             return self.park(key, now);
@@ -44,10 +45,17 @@ impl FairScheduler {
     /// The best CPU: the last one if idle, another idle one, the last one if not much more loaded than the
     /// least loaded. Soft affinity is honoured while that leaves a choice.
     /// None of this while it is to be left where it stopped.
+    #[inline]
     fn choose(&self, vcpu: &Vcpu, now: Nanos) -> Option<CpuId> {
         if self.sole.is_some() {
             return self.sole;
         }
+        self.choose_of_many(vcpu, now)
+    }
+
+    /// Apart, so that where there is one CPU nothing is kept for it.
+    #[inline(never)]
+    fn choose_of_many(&self, vcpu: &Vcpu, now: Nanos) -> Option<CpuId> {
         let home = vcpu.home;
         if self.idle.contains(home) && vcpu.soft.contains(home) && self.may_run(vcpu, home) {
             return Some(home);

@@ -83,19 +83,12 @@ impl Pools {
         Ok(poke)
     }
 
-    /// [`Scheduler::wake`] on a CPU which, where it is told to look itself, has a [`Scheduler::glance`] first: then the
-    /// second is when it must call `schedule` at the latest, and nobody is to be poked.
+    /// [`Scheduler::wake_on`].
     pub fn wake(&mut self, vcpu: VcpuKey, here: CpuId, now: Nanos) -> (Poke, Option<Nanos>) {
-        let Some(scheduler) = self.scheduler_of(vcpu) else {
-            return (None, None);
-        };
-        let poke = scheduler.wake(vcpu, now);
-        if poke == Some(here) {
-            if let Some(until) = scheduler.glance(here, now) {
-                return (None, Some(until));
-            }
+        match self.scheduler_of(vcpu) {
+            Some(scheduler) => scheduler.wake_on(vcpu, here, now),
+            None => (None, None),
         }
-        (poke, None)
     }
 
     /// [`Scheduler::sleep`].
