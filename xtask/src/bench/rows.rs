@@ -57,11 +57,17 @@ pub const ROWS: &[Row] = &[
     row("tlb-flush-local", "call: flush", false),
     row("new-baseptr", "call: table switch", false),
     row("pin-unpin-l4", "call: pin and unpin", false),
+    row("frame-given-and-had", "calls: frame given, had", false),
     row("iret", "call: iret", false),
     row("page-fault-and-iret", "fault and iret", false),
     row("event-send-masked", "call: masked event", false),
     row("event-send-upcall-iret", "event and upcall", false),
     row("grant-map-unmap", "own page mapped, unmapped", false),
+    row(
+        "grant-map-unmap-of-other",
+        "other's mapped, unmapped",
+        false,
+    ),
     row("grant-copy-4096", "own page copied", false),
     row(
         "event-round-trip-between-guests",

@@ -10,6 +10,9 @@
 #![no_std]
 #![no_main]
 
+#[path = "../other.rs"]
+#[allow(dead_code)]
+mod other;
 #[path = "guest-bench/pair.rs"]
 mod pair;
 
@@ -25,6 +28,7 @@ use guest_kit::time::tsc;
 use guest_kit::trap::{install, install_callbacks, register_callback, set_trap_table, TrapInfo};
 use guest_kit::user::{run, start_frame, UserSpace};
 use guest_kit::user_code;
+use other::Other;
 
 guest_kit::guest_main!(main);
 
@@ -126,10 +130,12 @@ fn main() {
 fn measure_alone() {
     calls();
     page_tables();
+    frames();
     traps();
     user_mode();
     channels();
     granting();
+    granting_of_other();
     instructions();
 }
 
@@ -197,6 +203,23 @@ fn page_tables() {
     let cleared = Page::take().mfn();
     bench("clear-page", || {
         drop_result(mmuext_one(ext::CLEAR_PAGE, cleared, 0))
+    });
+}
+
+/// A frame given up and another had for it: the allocator, its owner's counts, and the look whether memory is low.
+fn frames() {
+    let page = Page::take().unmap();
+    let mut numbers = [page.mfn()];
+    let mut ask = |operation, pfn: Option<u64>| {
+        numbers[0] = pfn.unwrap_or(numbers[0]);
+        // struct xen_memory_reservation: list, count, order and flags, domain
+        let argument = [numbers.as_mut_ptr() as u64, 1, 0, DOMID_SELF];
+        assert_eq!(memory_op(operation, at(&argument)), 1);
+    };
+    bench("frame-given-and-had", || {
+        // XENMEM_decrease_reservation, XENMEM_populate_physmap
+        ask(1, None);
+        ask(6, Some(page.pfn()));
     });
 }
 
@@ -320,6 +343,29 @@ fn granting() {
     bench("grant-copy-4096", || {
         grants::copy(end(20, own), end(target, 0x7ff0), 4096, 1);
     });
+}
+
+/// What another domain lends, which never ran: dom0 made it and wrote its grant table.
+fn granting_of_other() {
+    if !guest_kit::start::is_dom0() {
+        return;
+    }
+    let lender = Other::create();
+    let lent = lender.frame(0);
+    let mut table = [0u64];
+    // struct xen_mem_acquire_resource: domain and type (a grant table), which; count, first, list
+    let mut argument = [lender.0 | 1 << 16, 1, 0, table.as_mut_ptr() as u64];
+    assert_eq!(memory_op(28, at_mut(&mut argument)), 0);
+    let frame = other::window();
+    lender.map(frame, table[0]);
+    let table = grants::Table { frame };
+    table.grant(20, grants::PERMIT_ACCESS, 0, lent);
+    let window = Page::take();
+    bench("grant-map-unmap-of-other", || {
+        let map = grants::map(window.va, grants::MAP_HOST, 20, lender.0 as u16);
+        grants::unmap(window.va, map.handle);
+    });
+    table.frame.unmap();
 }
 
 fn instructions() {
