@@ -23,6 +23,7 @@ mod pools;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use cpu_set::{CpuId, CpuSet, MAX_CPUS};
 pub use deadline::DeadlineScheduler;
@@ -34,3 +35,4 @@ pub use parameters::{Parameters, Server, Share, Tuning, DEFAULT_WEIGHT};
 pub use policy::{Decision, DomainKey, Poke, Policy, Scheduler, VcpuKey, VcpuParameters};
 pub use pools::{PoolId, PoolInfo, Pools, FIRST_POOL};
 pub use slots::Slots;
+pub use waiting::{CpuView, Order, Standing, SHOWN};

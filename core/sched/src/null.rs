@@ -9,8 +9,8 @@ use crate::policy::{
     check_new_vcpu, leaving_vcpu, no_memory, no_such_domain, no_such_vcpu,
 };
 use crate::{
-    CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Slots, VcpuKey,
-    VcpuParameters,
+    CpuId, CpuSet, CpuView, Decision, DomainKey, Order, Parameters, Poke, Policy, Scheduler, Slots,
+    Standing, VcpuKey, VcpuParameters,
 };
 
 /// A vCPU. It has a CPU, or waits for one, or is down.
@@ -335,6 +335,22 @@ impl Scheduler for NullScheduler {
 
     fn running_on(&self, vcpu: VcpuKey) -> Option<CpuId> {
         self.vcpus.get(vcpu.0)?.on_cpu
+    }
+
+    fn view(&self, cpu: CpuId) -> CpuView {
+        let mut view = CpuView::default();
+        view.current = self.current(cpu).map(|key| Standing {
+            vcpu: VcpuKey(key),
+            order: None,
+        });
+        for (ticket, key) in self.waiting.iter() {
+            let vcpu = self.vcpus.get(key);
+            let waits = vcpu.filter(|vcpu| vcpu.runnable && vcpu.on_cpu.is_none());
+            if waits.is_some_and(|vcpu| vcpu.hard.within(&self.online).contains(cpu)) {
+                view.add(VcpuKey(key), Order::Ticket(ticket));
+            }
+        }
+        view
     }
 
     fn is_withheld(&self, vcpu: VcpuKey, _now: Nanos) -> bool {

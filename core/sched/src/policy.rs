@@ -3,7 +3,7 @@
 use vocabulary::{refuse, Errno, Nanos, Refused};
 
 use crate::slots::Slots;
-use crate::{CpuId, CpuSet, Parameters, Tuning, MAX_CPUS};
+use crate::{CpuId, CpuSet, CpuView, Parameters, Tuning, MAX_CPUS};
 
 /// A scheduling policy, by what it promises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -192,6 +192,10 @@ pub trait Scheduler: Send {
 
     /// The CPU that runs the vCPU, or still holds its registers.
     fn running_on(&self, vcpu: VcpuKey) -> Option<CpuId>;
+
+    /// What runs on the CPU, as it was counted last, and who waits for it. One who may run on several CPUs may wait for
+    /// all of them. Looks at all that wait: for people who look.
+    fn view(&self, cpu: CpuId) -> CpuView;
 
     /// Whether the policy keeps the vCPU, should it be runnable, from running even where a CPU is idle: its cap
     /// or budget is spent, or it has no CPU of its own.

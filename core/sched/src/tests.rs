@@ -20,6 +20,7 @@ mod shares;
 mod siblings;
 mod simulation;
 mod slots;
+mod waiting;
 
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use vocabulary::{Errno, Nanos};

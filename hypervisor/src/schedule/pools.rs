@@ -8,7 +8,7 @@ use options::Scheduler as Asked;
 use sched::{CpuId, CpuSet, Granularity, Policy, PoolInfo, Tuning, FIRST_POOL};
 use vocabulary::{refuse, Errno, Nanos, Refused};
 
-use super::{cores, poke_all, settings, STATE};
+use super::{cores, poke_all, settings, waiting, STATE};
 use crate::{boot, clock, console, domains};
 
 /// Makes the first pool, under the policy that the command line names.
@@ -83,7 +83,8 @@ pub fn create(id: Option<u32>, policy: Policy) -> Refused<u32> {
     Ok(id)
 }
 
-/// Prints the pools, and of each domain's vCPUs what they do and where (debug key `r`).
+/// Prints the pools, what each processor runs and who waits for it, and of each domain's vCPUs what they do and where
+/// (debug key `r`).
 pub fn show() {
     let mut next = Some(FIRST_POOL);
     while let Some(info) = next.and_then(|id| info(id).ok()) {
@@ -98,6 +99,7 @@ pub fn show() {
             console::print(format_args!(" {}", cpu.0));
         }
         console::print(format_args!("\n"));
+        info.cpus.iter().for_each(waiting::show);
         next = info.id.checked_add(1);
     }
     cores::show();
@@ -111,10 +113,15 @@ pub fn show() {
                 _ => "is held, last on",
             };
             console::print(format_args!(
-                "(XEN) d{}v{} {state} processor {}, pool {}; ran {} ms, waited {} ms\n",
+                "(XEN) d{}v{} {state} processor {}{}, pool {}; ran {} ms, waited {} ms\n",
                 domain.id,
                 vcpu.id,
                 vcpu.processor.load(Relaxed),
+                if fields.state == 1 && waiting::is_withheld(&vcpu) {
+                    " (its cap or budget is spent)"
+                } else {
+                    ""
+                },
                 settings::pool(domain),
                 fields.time[0] / 1_000_000,
                 fields.time[1] / 1_000_000

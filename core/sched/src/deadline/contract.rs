@@ -9,8 +9,8 @@ use crate::policy::{
     check_new_vcpu, leaving_vcpu, no_memory, no_such_domain, no_such_vcpu, wrong_parameters,
 };
 use crate::{
-    CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Server, VcpuKey,
-    VcpuParameters,
+    CpuId, CpuSet, CpuView, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Server,
+    Standing, VcpuKey, VcpuParameters,
 };
 
 impl Scheduler for DeadlineScheduler {
@@ -189,6 +189,22 @@ impl Scheduler for DeadlineScheduler {
 
     fn running_on(&self, vcpu: VcpuKey) -> Option<CpuId> {
         self.vcpus.get(vcpu.0)?.on_cpu
+    }
+
+    fn view(&self, cpu: CpuId) -> CpuView {
+        let mut view = CpuView::default();
+        let current = self.cpus.get(cpu.0).and_then(|cpu| cpu.current);
+        view.current = current.map(|key| Standing {
+            vcpu: VcpuKey(key),
+            order: self.vcpus.get(key).map(Vcpu::order),
+        });
+        for (_, key) in self.ready.iter() {
+            let vcpu = self.vcpus.get(key);
+            if let Some(vcpu) = vcpu.filter(|vcpu| self.allowed(vcpu).contains(cpu)) {
+                view.add(VcpuKey(key), vcpu.order());
+            }
+        }
+        view
     }
 
     fn is_withheld(&self, vcpu: VcpuKey, now: Nanos) -> bool {

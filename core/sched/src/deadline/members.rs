@@ -3,7 +3,7 @@
 use indexed_heap::Places;
 use vocabulary::Nanos;
 
-use crate::{CpuId, CpuSet, Server, Slots};
+use crate::{CpuId, CpuSet, Order, Server, Slots};
 
 /// Who comes first: round, then deadline. A vCPU is in its first round while its budget lasts, and in a later one with
 /// every further budget that it runs in time nobody claims. Round 0 is of those alone whose reservation somebody made:
@@ -38,6 +38,15 @@ pub(crate) struct Vcpu {
 impl Vcpu {
     pub const fn urgency(&self) -> Urgency {
         (self.round, self.deadline)
+    }
+
+    /// The same for people, with what is left.
+    pub const fn order(&self) -> Order {
+        Order::Deadline {
+            round: self.round,
+            deadline: self.deadline,
+            left: self.left,
+        }
     }
 
     const fn budget(&self) -> i64 {

@@ -4,15 +4,15 @@ use vocabulary::{Nanos, Refused};
 
 use super::caps::Budget;
 use super::members::{Cpu, Domain, Vcpu};
-use super::virtual_time::{VirtualTime, Weight};
+use super::virtual_time::{nanos_at_default_weight, VirtualTime, Weight};
 use super::FairScheduler;
 use crate::policy::{
     check_hard_affinity, check_leaving_cpu, check_leaving_domain, check_new_cpu, check_new_domain,
     check_new_vcpu, leaving_vcpu, no_memory, no_such_domain, no_such_vcpu, wrong_parameters,
 };
 use crate::{
-    CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Share, Tuning,
-    VcpuKey, VcpuParameters,
+    CpuId, CpuSet, CpuView, Decision, DomainKey, Order, Parameters, Poke, Policy, Scheduler, Share,
+    Standing, Tuning, VcpuKey, VcpuParameters,
 };
 
 impl Scheduler for FairScheduler {
@@ -234,6 +234,23 @@ impl Scheduler for FairScheduler {
 
     fn running_on(&self, vcpu: VcpuKey) -> Option<CpuId> {
         self.vcpus.get(vcpu.0)?.on_cpu
+    }
+
+    fn view(&self, cpu: CpuId) -> CpuView {
+        let mut view = CpuView::default();
+        let Some(cpu) = self.cpus.get(cpu.0) else {
+            return view;
+        };
+        let order =
+            |reached: VirtualTime| Order::Ahead(nanos_at_default_weight(reached.since(cpu.clock)));
+        view.current = cpu.current.map(|key| Standing {
+            vcpu: VcpuKey(key),
+            order: self.vcpus.get(key).map(|vcpu| order(vcpu.reached)),
+        });
+        for (reached, key) in cpu.queue.iter() {
+            view.add(VcpuKey(key), order(reached));
+        }
+        view
     }
 
     fn is_withheld(&self, vcpu: VcpuKey, now: Nanos) -> bool {

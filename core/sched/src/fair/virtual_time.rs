@@ -54,6 +54,11 @@ pub(crate) const fn at_default_weight(nanos: u64) -> i64 {
     (nanos * (UNITS / DEFAULT_WEIGHT as u64)) as i64
 }
 
+/// How long a vCPU of the default weight takes to cover a distance, in nanoseconds.
+pub(crate) const fn nanos_at_default_weight(distance: i64) -> i64 {
+    distance / at_default_weight(1)
+}
+
 /// A weight with its inverse, so that charging needs no division.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Weight {

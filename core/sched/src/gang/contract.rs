@@ -10,8 +10,8 @@ use crate::policy::{
     no_such_vcpu,
 };
 use crate::{
-    CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Tuning, VcpuKey,
-    VcpuParameters,
+    CpuId, CpuSet, CpuView, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Standing,
+    Tuning, VcpuKey, VcpuParameters,
 };
 
 impl<S: Scheduler> Scheduler for GangScheduler<S> {
@@ -257,6 +257,19 @@ impl<S: Scheduler> Scheduler for GangScheduler<S> {
 
     fn running_on(&self, vcpu: VcpuKey) -> Option<CpuId> {
         self.vcpus.get(vcpu.0)?.on_cpu
+    }
+
+    /// Of the units that wait for its core, the vCPUs that would run on it.
+    fn view(&self, cpu: CpuId) -> CpuView {
+        let (core, seat) = (self.groups.leader(cpu), self.groups.seat(cpu));
+        let units = self.policy.view(core);
+        let mut view = units.renamed(|unit| self.wanted(Some(unit.0), seat).map(VcpuKey));
+        let order = units.current.and_then(|unit| unit.order);
+        view.current = self.current(cpu).map(|key| Standing {
+            vcpu: VcpuKey(key),
+            order,
+        });
+        view
     }
 
     fn is_withheld(&self, vcpu: VcpuKey, now: Nanos) -> bool {

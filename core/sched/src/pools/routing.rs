@@ -6,8 +6,8 @@ use super::members::Member;
 use super::{PoolId, Pools};
 use crate::policy::{no_memory, no_such_vcpu};
 use crate::{
-    CpuId, CpuSet, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Tuning, VcpuKey,
-    VcpuParameters,
+    CpuId, CpuSet, CpuView, Decision, DomainKey, Parameters, Poke, Policy, Scheduler, Tuning,
+    VcpuKey, VcpuParameters,
 };
 
 impl Pools {
@@ -119,6 +119,19 @@ impl Pools {
             Some(pool) => pool.scheduler.get_mut().schedule(cpu, now),
             None => Decision::IDLE,
         }
+    }
+
+    /// [`Scheduler::view`]; nothing where the CPU is in no pool.
+    pub fn view(&self, cpu: CpuId) -> CpuView {
+        let place = self.places.get(cpu.0 as usize).copied().flatten();
+        let pool = place.and_then(|place| self.at(place));
+        pool.map_or_else(CpuView::default, |pool| pool.scheduler.get().view(cpu))
+    }
+
+    /// [`Scheduler::is_withheld`].
+    pub fn is_withheld(&self, vcpu: VcpuKey, now: Nanos) -> bool {
+        let pool = self.member(vcpu).and_then(|member| self.at(member.place));
+        pool.is_some_and(|pool| pool.scheduler.get().is_withheld(vcpu, now))
     }
 
     /// The CPU that runs the vCPU, or still holds its registers.

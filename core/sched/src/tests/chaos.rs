@@ -164,6 +164,7 @@ fn play<S: Scheduler>(scheduler: S, sequence: Vec<Step>) -> Machine<S> {
 pub(super) fn play_on<S: Scheduler>(mut machine: Machine<S>, sequence: Vec<Step>) -> Machine<S> {
     for step in sequence {
         take_step(&mut machine, step);
+        machine.check_views();
     }
     if !machine.processors[0].online {
         for cpu in machine.group(CpuId(0)).iter() {

@@ -63,6 +63,27 @@ impl<S: Scheduler> Machine<S> {
         }
     }
 
+    /// What the policy tells of each CPU: what it runs, and in order who waits, which is none that runs or may not run there.
+    pub fn check_views(&self) {
+        let running: BTreeSet<VcpuKey> = self.processors.iter().filter_map(|p| p.current).collect();
+        let online = self.online_set();
+        for cpu in online.iter() {
+            let view = self.scheduler.view(cpu);
+            let current = view.current.map(|standing| standing.vcpu);
+            assert_eq!(current, self.processors[cpu.0 as usize].current);
+            let waiting: Vec<&Standing> = view.waiting().collect();
+            assert!(waiting.is_sorted_by_key(|standing| standing.order));
+            assert!(waiting.len() == view.count.min(SHOWN));
+            for standing in waiting {
+                let known = |guest: &&Guest| guest.key == standing.vcpu && !guest.removed;
+                let guest = self.guests.iter().find(known).unwrap();
+                assert!(guest.runnable && !running.contains(&guest.key));
+                let allowed = self.leaders(guest.hard).within(&self.leaders(online));
+                assert!(allowed.contains(self.leader(cpu)));
+            }
+        }
+    }
+
     /// No group of CPUs is idle while a vCPU that may run there waits, unless some CPU has been told already; and no thread
     /// whose own vCPU waits, in a group that its unit has.
     pub fn check_work_conserving(&self) {
