@@ -12,8 +12,8 @@ use crate::{clock, counters};
 
 /// Nanoseconds of idling that ended, by processor.
 static SUM: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
-/// How often it began to idle.
-static VISITS: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
+/// How often it came to rest until an interrupt.
+static RESTS: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
 /// System time since when the processor idles; 0 while it does not.
 static SINCE: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
 
@@ -22,28 +22,32 @@ pub fn begin(processor: usize) {
     if let Some(since) = SINCE.get(processor) {
         since.store(clock::now().0.max(1), Release);
     }
-    if let Some(visits) = VISITS.get(processor) {
-        counters::count(visits);
+}
+
+/// This idle processor rests until an interrupt.
+pub fn count_rest(processor: usize) {
+    if let Some(rests) = RESTS.get(processor) {
+        counters::count(rests);
     }
 }
 
-/// This processor has something to run again.
+/// This processor has something to run again. Whatever woke it, the clock is looked after before a guest reads it.
 pub fn end(processor: usize) {
     let (Some(sum), Some(since)) = (SUM.get(processor), SINCE.get(processor)) else {
         return;
     };
+    let now = clock::now();
     let began = since.swap(0, Relaxed);
     if began != 0 {
-        let idled = clock::now().0.saturating_sub(began);
+        let idled = now.0.saturating_sub(began);
         sum.store(sum.load(Relaxed).wrapping_add(idled), Release);
     }
+    clock::watch(now);
 }
 
-/// How often a processor began to idle.
-pub fn visits(processor: usize) -> u64 {
-    VISITS
-        .get(processor)
-        .map_or(0, |visits| visits.load(Relaxed))
+/// How often a processor came to rest.
+pub fn rests(processor: usize) -> u64 {
+    RESTS.get(processor).map_or(0, |rests| rests.load(Relaxed))
 }
 
 /// How long a processor idled until now. Racing with the end of its idling, by one such time too little.

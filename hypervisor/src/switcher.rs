@@ -186,6 +186,7 @@ fn idle(loaded: &mut Option<Arc<Vcpu>>, registers: &mut Registers, processor: us
                 return;
             }
         } else if !machine::scrub_some() {
+            idle_time::count_rest(processor);
             cpu::wait_for_interrupt();
         }
     }

@@ -45,7 +45,7 @@ pub fn statistics(request: &mut Request) -> Refused<()> {
 fn resting_states(asked: &mut GetPmstat) -> Refused<()> {
     let processor = asked.cpuid as usize;
     let idle = idle_time::of(processor).0;
-    let visits = idle_time::visits(processor);
+    let visits = idle_time::rests(processor);
     let [counts, idle_place, triggers, residencies, hardware, ..] = &mut asked.u;
     let room = (*counts as u32).min(STATES);
     let running = clock::now().0.saturating_sub(idle);
