@@ -2,10 +2,12 @@
 //!
 //! - `do=stamps`: the time-stamp counter in kernel and user mode beside system time and CPUID. `mode=N` and `emulated=N`
 //!   say what CPUID must tell.
-//! - `do=timers`: how late timers fire, in nanoseconds of system time, on a machine that does nothing else. `most=N` is
-//!   the bound; `rounds=N` how often each is tried.
+//! - `do=timers`: how late timers fire, in nanoseconds of system time, on a machine that does nothing else, and whether
+//!   none is early. `most=N` is the bound; `rounds=N` how often each is tried.
 //! - `do=hour`: system time against the HPET (or with `pm_timer` against that), as dom0, for `seconds=N`, while the other vCPUs move among the processors and
-//!   look whether it goes back anywhere. `most=N` is the bound in nanoseconds; `verbose` says each look.
+//!   look whether it goes back anywhere. `most=N` is the bound in nanoseconds of what is certain, `possible=N` of what
+//!   may be, as a look takes time; `verbose` says each look.
+//! - `do=rest`: how often a processor wakes that has nothing to do, as dom0, in `seconds=N`. `most=N` is the bound.
 //! - `do=wall`: says the wall clock whenever it changes.
 //!
 //! What it finds are lines `CLOCK what values…`, the end is `CLOCK-END ok` or `PANIC`.
@@ -14,6 +16,8 @@
 
 #[path = "guest-clock/platform.rs"]
 mod platform;
+#[path = "guest-clock/rest.rs"]
+mod rest;
 #[path = "guest-clock/stamps.rs"]
 mod stamps;
 #[path = "guest-clock/timers.rs"]
@@ -34,6 +38,7 @@ fn main() {
         Some("stamps") => stamps::check(),
         Some("timers") => timers::check(),
         Some("hour") => platform::check(),
+        Some("rest") => rest::check(),
         Some("wall") => wall::watch(),
         other => panic!("no such thing to do: {other:?}"),
     }

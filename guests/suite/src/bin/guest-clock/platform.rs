@@ -126,6 +126,7 @@ fn chase() {
 pub fn check() {
     let seconds = number("seconds").unwrap_or(60);
     let most = number("most").map_or(i64::MAX, |most| most as i64);
+    let most_possible = number("possible").map_or(i64::MAX, |most| most as i64);
     let others = number("vcpus").unwrap_or(1) as usize - 1;
     let platform = if has("pm_timer") {
         Platform::pm_timer()
@@ -163,6 +164,7 @@ pub fn check() {
             say!("CLOCK minute {minute}: off by {certain} to {possible} ns, {lines} lines");
         }
         assert!(certain <= most, "off by {certain} ns at least");
+        assert!(possible <= most_possible, "off by {possible} ns at most");
         // Before the PM timer comes round.
         sleep_until(now() + random.next() % (2 * SECOND));
     }

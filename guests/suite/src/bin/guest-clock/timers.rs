@@ -2,7 +2,7 @@
 
 use guest_kit::command_line::number;
 use guest_kit::events;
-use guest_kit::hypercall::{at, sched_op, vcpu_op};
+use guest_kit::hypercall::{at, is_xenolith, sched_op, vcpu_op};
 use guest_kit::say;
 use guest_kit::time::{now, MILLISECOND, SECOND};
 use guest_kit::vcpus::op;
@@ -31,6 +31,10 @@ impl Late {
 
     fn add(&mut self, deadline: u64, fired: u64) {
         // Xen fires timers early by what their rounding may cost.
+        if is_xenolith() {
+            let early = deadline.saturating_sub(fired);
+            assert!(early == 0, "{} is {early} ns early", self.name);
+        }
         let late = fired.saturating_sub(deadline);
         self.count += 1;
         self.sum += late;
@@ -62,6 +66,7 @@ pub fn check() {
     events::set_masked(port, true);
     poll_timeouts(rounds);
     single_shots(rounds, port);
+    sleeps(rounds, port);
     for period in [MILLISECOND, 5 * MILLISECOND, 33 * MILLISECOND] {
         periodic(rounds, port, period);
     }
@@ -100,6 +105,27 @@ fn single_shots(rounds: u64, port: u32) {
         assert_eq!(vcpu_op(op::SET_SINGLESHOT, 0, at(&[deadline, 0])), 0);
         late.add(deadline, wait_for(port));
     }
+    late.say();
+}
+
+/// Sleeps by `SCHEDOP_block`, from which the timer's event calls the vCPU up.
+fn sleeps(rounds: u64, port: u32) {
+    let mut late = Late::new("block");
+    events::set_masked(port, false);
+    for round in 0..rounds {
+        events::clear_pending(port);
+        events::quiet();
+        let deadline = now() + wait_of(round * 13);
+        assert_eq!(vcpu_op(op::SET_SINGLESHOT, 0, at(&[deadline, 0])), 0);
+        assert_eq!(sched_op(1, 0), 0);
+        let fired = now();
+        events::vcpu_info().mask = 1;
+        assert!(events::is_pending(port), "something else ends the sleep");
+        late.add(deadline, fired);
+    }
+    events::set_masked(port, true);
+    events::clear_pending(port);
+    events::quiet();
     late.say();
 }
 
