@@ -214,6 +214,9 @@ pub fn choose(
     });
     if stays {
         drop(state);
+        if let Some(vcpu) = running {
+            trace::note_continued(vcpu);
+        }
         crate::timers::set_slice(decision.until);
         poke_all(&decision.pokes);
         return (Choice::Stay, None);

@@ -18,6 +18,7 @@ use trace::{directory, Added, Mask, Record, Ring, RingMemory};
 use vocabulary::{refuse, DomainId, Errno, Mfn, Refused};
 use xen_abi::xen::VIRQ_TBUF;
 
+use crate::domain::Domain;
 use crate::grants::GrantFrame;
 use crate::vcpu::Vcpu;
 use crate::{current, events, levels, machine, processors, work};
@@ -108,6 +109,15 @@ pub fn note_runstate(vcpu: &Vcpu, old: RunState, new: RunState) {
     }
 }
 
+/// Records that a processor, having looked, goes on with the vCPU that it ran.
+#[inline(always)]
+pub fn note_continued(vcpu: &Vcpu) {
+    if wants(event::CONTINUE_RUNNING) {
+        let name = event::vcpu(vcpu.domain.id.0, vcpu.id.0);
+        add(event::CONTINUE_RUNNING, &[name]);
+    }
+}
+
 /// Records an exception that a guest is given.
 #[inline(always)]
 pub fn note_exception(registers: &Registers, vector: u32, code: Option<u32>) {
@@ -142,6 +152,15 @@ pub fn note_table_write(rip: u64, address: u64, value: u64) {
 pub fn note_privileged(rip: u64) {
     if wants(event::PV_PRIVILEGED) {
         add(event::PV_PRIVILEGED, &halves(rip));
+    }
+}
+
+/// Records that a domain gave an extent of its memory back.
+#[inline(always)]
+pub fn note_extent(domain: &Domain, first: u64, order: u32) {
+    if wants(event::DECREASE_RESERVATION) {
+        let words = event::extent(first, domain.id.0, order);
+        add(event::DECREASE_RESERVATION, &words);
     }
 }
 

@@ -34,6 +34,18 @@ pub const GRANT_MAP: u32 = 0x0010_f001;
 /// A grant's page was unmapped: the lending domain.
 pub const GRANT_UNMAP: u32 = 0x0010_f002;
 
+/// A page was given away by a grant: the receiving domain.
+pub const GRANT_TRANSFER: u32 = 0x0010_f003;
+/// A domain gave an extent of its memory back: [`extent`].
+pub const DECREASE_RESERVATION: u32 = 0x0010_f005;
+
+/// The words of [`DECREASE_RESERVATION`]: the first frame, low word first, the extent's order above the domain, and
+/// nothing, which fills the structure up.
+pub fn extent(first: u64, domain: u16, order: u32) -> [u32; 4] {
+    let whose = u32::from(domain) | order << 16;
+    [first as u32, (first >> 32) as u32, whose, 0]
+}
+
 /// A PV guest's hypercall: its number (the bits that say which arguments follow are zero).
 pub const PV_HYPERCALL: u32 = 0x0020_100d;
 /// A PV guest was given an exception: its address, low word first, then [`trap`].

@@ -63,6 +63,8 @@ fn a_record_is_laid_out_as_the_format_says() {
     assert_eq!(record.bytes(), 20);
     assert_eq!(event::runstate_change(2, 0), 0x0002_1201);
     assert_eq!(event::vcpu(3, 1), 0x0003_0001);
+    let extent = event::extent(0x5_0000_0007, 3, 9);
+    assert_eq!(extent, [7, 5, 0x0009_0003, 0]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::domain::RUNNING;
 use crate::hypercall::{refuse, Answer, Arguments, Caller};
 use crate::vcpu::Vcpu;
 use crate::{
-    authority, crash, domains, events as domain_events, guest, power, processors, schedule,
+    authority, crash, domains, events as domain_events, guest, power, processors, schedule, trace,
     watchdog,
 };
 
@@ -64,6 +64,8 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
 
 /// `SCHEDOP_shutdown`: ends the caller's domain.
 pub fn shut_down(vcpu: &Vcpu, reason: u8) {
+    let words = [vcpu.domain.id.0.into(), vcpu.id.0, reason.into()];
+    trace::note(trace::event::SHUTDOWN, &words);
     crash::end(vcpu, reason);
 }
 

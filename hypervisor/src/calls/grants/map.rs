@@ -9,8 +9,8 @@ use xen_abi::grant_table::GnttabMapGrantRef as Request;
 use super::{deny, each, slot, status_of, Held, Lenders};
 use crate::guest;
 use crate::hypercall::{Answer, Arguments};
-use crate::machine;
 use crate::vcpu::Vcpu;
+use crate::{machine, trace};
 
 /// Where an entry's three bits for software begin.
 const AVAILABLE_SHIFT: u32 = 9;
@@ -27,6 +27,7 @@ pub fn run(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
         if let Ok((handle, frame)) = mapped {
             request.handle = handle.0;
             request.dev_bus_addr = frame.address().0;
+            trace::note(trace::event::GRANT_MAP, &[u32::from(request.dom)]);
         }
         guest::write(at, &request)
     })

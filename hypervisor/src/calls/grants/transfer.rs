@@ -10,8 +10,8 @@ use super::{deny, each, status_of, Lenders};
 use crate::domain::Domain;
 use crate::guest;
 use crate::hypercall::{Answer, Arguments};
-use crate::ownership;
 use crate::vcpu::Vcpu;
+use crate::{ownership, trace};
 
 const STATUS: u64 = offset_of!(Request, status) as u64;
 
@@ -20,11 +20,12 @@ pub fn run(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
     let mut lenders = Lenders::default();
     each::<Request>(arguments, count, |at| {
         let request = guest::read::<Request>(at)?;
-        let status = status_of(
-            vcpu,
-            "transfer",
-            &transfer(&vcpu.domain, &mut lenders, &request),
-        );
+        let given = transfer(&vcpu.domain, &mut lenders, &request);
+        if given.is_ok() {
+            let words = [u32::from(request.domid)];
+            trace::note(trace::event::GRANT_TRANSFER, &words);
+        }
+        let status = status_of(vcpu, "transfer", &given);
         guest::write(at.wrapping_add(STATUS), &status)
     })
 }

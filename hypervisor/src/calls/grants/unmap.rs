@@ -17,7 +17,7 @@ use super::{deny, go_on, slot, status_of, Held, Lenders, BATCH};
 use crate::grants::GrantFrame;
 use crate::hypercall::{Answer, Arguments};
 use crate::vcpu::Vcpu;
-use crate::{flush, guest, machine, teardown};
+use crate::{flush, guest, machine, teardown, trace};
 
 /// What one structure asks for.
 pub struct Wish {
@@ -189,6 +189,8 @@ fn give_back(vcpu: &Vcpu, gone: &mut Gone<'_>) {
         if unmapping.device() {
             Held::give_back_kept(mapping.frame, mapping.writable);
         }
+        let words = [u32::from(mapping.lender.0)];
+        trace::note(trace::event::GRANT_UNMAP, &words);
         // A lender stays known for as long as anything of it is held.
         let lender = lenders.find(mapping.lender).ok();
         unmapping.finish(lender.map(|domain| &domain.grants.table));

@@ -12,7 +12,7 @@ use crate::domain::Domain;
 use crate::hypercall::{Answer, Arguments};
 use crate::placement::AskedNode;
 use crate::vcpu::Vcpu;
-use crate::{guest, machine, ownership};
+use crate::{guest, machine, ownership, trace};
 
 /// Frames handled before a call is continued.
 const BATCH: u64 = 512;
@@ -157,6 +157,7 @@ pub fn decrease(vcpu: &Vcpu, arguments: &mut Arguments, structure: u64, done: u6
         for number in 0..request.frames() {
             ownership::give_up(domain, Mfn(first.wrapping_add(number)))?;
         }
+        trace::note_extent(domain, first, request.wanted.order.into());
         Ok(())
     };
     each_extent(vcpu, arguments, structure, done, one)
