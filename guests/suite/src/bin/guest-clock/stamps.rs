@@ -4,11 +4,10 @@
 use core::arch::asm;
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use guest_kit::command_line::number;
-use guest_kit::hypercall::{at_mut, vcpu_op};
 use guest_kit::time::{now, snapshot, tsc, Reading, MILLISECOND, SECOND};
 use guest_kit::trap::Frame;
 use guest_kit::user::UserSpace;
-use guest_kit::vcpus::{self, op};
+use guest_kit::vcpus;
 use guest_kit::{say, user_code};
 
 use crate::{sleep_until, Highest};
