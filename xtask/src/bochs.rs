@@ -132,3 +132,6 @@ fn describe(machine: &Machine, boot_disk: &Path, folder: &Path) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
