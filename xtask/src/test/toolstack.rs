@@ -159,6 +159,9 @@ const GROUPS: &[Group] = &[
         .called("memory at length")
         .at_length(),
     group(BALLOONING, 2, 2560, ""),
+    tail(BALLOONING, 2, 2560, "")
+        .called("ballooning_dom0 at length")
+        .at_length(),
     tail(LOAD, 2, 8192, "load_guests=40 load_minutes=10"),
     tail(LOAD, 2, 3072, "load_guests=8 load_minutes=2").called("small_load"),
 ];
