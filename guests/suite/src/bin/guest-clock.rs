@@ -8,12 +8,15 @@
 //!   look whether it goes back anywhere. `most=N` is the bound in nanoseconds of what is certain, `possible=N` of what
 //!   may be, as a look takes time; `verbose` says each look.
 //! - `do=rest`: how often a processor wakes that has nothing to do, as dom0, in `seconds=N`. `most=N` is the bound.
+//! - `do=held`: how the pause of its domain is counted for a vCPU that sleeps without a timer.
 //! - `do=wall`: says the wall clock whenever it changes.
 //!
 //! What it finds are lines `CLOCK what values…`, the end is `CLOCK-END ok` or `PANIC`.
 #![no_std]
 #![no_main]
 
+#[path = "guest-clock/held.rs"]
+mod held;
 #[path = "guest-clock/platform.rs"]
 mod platform;
 #[path = "guest-clock/rest.rs"]
@@ -40,6 +43,7 @@ fn main() {
         Some("hour") => platform::check(),
         Some("rest") => rest::check(),
         Some("wall") => wall::watch(),
+        Some("held") => held::check(),
         other => panic!("no such thing to do: {other:?}"),
     }
     say!("CLOCK-END ok");
