@@ -102,6 +102,11 @@ pub const GROUP: Group = Group {
             nmi
         ),
         case!("vcpu-unknown", "unknown operations give ENOSYS", unknown),
+        case!(
+            "vcpu-ticks",
+            "another vCPU's ticks end and begin while it runs",
+            ticks
+        ),
     ],
 };
 
@@ -385,4 +390,37 @@ fn unknown() {
     for operation in [14, 15, 100, 0xffff] {
         assert_eq!(vcpu_op(operation, 0, 0), ENOSYS, "{operation}");
     }
+}
+
+static ENDED: AtomicU64 = AtomicU64::new(0);
+
+fn run_until_ended() {
+    while ENDED.load(Ordering::SeqCst) == 0 {
+        core::hint::spin_loop();
+    }
+}
+
+fn ticks() {
+    const MILLISECOND: u64 = 1_000_000;
+    let set_period = |period| vcpu_op(op::SET_PERIODIC, 1, at(&[period]));
+    let port = events::bind_virq(0, 1).expect("bind_virq");
+    events::set_masked(port, true);
+    let come_within = |nanoseconds| wait_until(nanoseconds, || events::is_pending(port));
+    start(1, run_until_ended);
+    assert!(come_within(1000 * MILLISECOND), "it begins with ticks");
+    assert_eq!(vcpu_op(op::STOP_PERIODIC, 1, 0), 0);
+    // One may be under way.
+    wait_until(20 * MILLISECOND, || false);
+    events::clear_pending(port);
+    assert!(!come_within(50 * MILLISECOND));
+    assert_eq!(set_period(5 * MILLISECOND), 0);
+    for round in 0..3 {
+        assert!(come_within(1000 * MILLISECOND), "round {round}");
+        events::clear_pending(port);
+    }
+    assert_eq!(set_period(10 * MILLISECOND), 0);
+    ENDED.store(1, Ordering::SeqCst);
+    assert!(wait_until(1000 * MILLISECOND, || is_up(1) == 0));
+    assert_eq!(events::close(port), 0);
+    events::quiet();
 }
