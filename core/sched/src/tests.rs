@@ -14,6 +14,7 @@ mod deadlines;
 mod delay;
 mod gang;
 mod granularity;
+mod mixed;
 mod own_cpu;
 mod pools;
 mod shares;

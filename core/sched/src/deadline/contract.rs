@@ -3,7 +3,7 @@
 use vocabulary::{Nanos, Refused};
 
 use super::members::{Cpu, Domain, Vcpu};
-use super::{DeadlineScheduler, LATENESS};
+use super::DeadlineScheduler;
 use crate::policy::{
     check_hard_affinity, check_leaving_cpu, check_leaving_domain, check_new_cpu, check_new_domain,
     check_new_vcpu, leaving_vcpu, no_memory, no_such_domain, no_such_vcpu, wrong_parameters,
@@ -209,7 +209,9 @@ impl Scheduler for DeadlineScheduler {
 
     fn is_withheld(&self, vcpu: VcpuKey, now: Nanos) -> bool {
         let vcpu = self.vcpus.get(vcpu.0);
-        vcpu.is_some_and(|vcpu| vcpu.is_spent() && now.0 < vcpu.deadline.0.saturating_add(LATENESS))
+        vcpu.is_some_and(|vcpu| {
+            vcpu.is_spent() && now.0 < vcpu.deadline.0.saturating_add(self.lateness())
+        })
     }
 
     fn domain_parameters(&self, domain: DomainKey) -> Refused<Parameters> {

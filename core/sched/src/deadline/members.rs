@@ -49,6 +49,13 @@ impl Vcpu {
         }
     }
 
+    /// When something is due, and the deadline that it has then: of many periods that begin together, the most urgent does
+    /// first.
+    pub const fn next_event(&self) -> (Nanos, Nanos) {
+        let next = self.deadline.0.saturating_add(self.server.period.0);
+        (self.deadline, Nanos(next))
+    }
+
     const fn budget(&self) -> i64 {
         self.server.budget.0 as i64
     }

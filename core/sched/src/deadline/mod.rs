@@ -29,8 +29,6 @@ use crate::{CpuId, CpuSet, Decision, Poke, Slots, VcpuKey};
 const BATCH: usize = 16;
 /// How soon the rest follow, and the least time a timer is set for.
 const SOON: u64 = 20_000;
-/// How late a period may begin where many begin at once.
-const LATENESS: u64 = 200_000;
 
 /// The policy `rtds`.
 #[derive(Debug)]
@@ -47,8 +45,8 @@ pub struct DeadlineScheduler {
     untimed: CpuSet,
     /// Runnable vCPUs on no CPU that have a claim.
     ready: IndexedHeap<Urgency>,
-    /// Runnable vCPUs on no CPU, by deadline.
-    events: IndexedHeap<Nanos>,
+    /// Runnable vCPUs on no CPU, by deadline, and of those whose is the same by the next.
+    events: IndexedHeap<(Nanos, Nanos)>,
     /// The CPU whose timer is set for the first event.
     keeper: Option<CpuId>,
     /// How many vCPUs there are.
@@ -91,6 +89,11 @@ impl DeadlineScheduler {
             .is_some_and(|cpu| cpu.current == Some(key))
     }
 
+    /// How late a period may begin: the timer's least time, and that again for each batch of them that begins at once.
+    const fn lateness(&self) -> u64 {
+        SOON * (2 + (self.count / BATCH) as u64)
+    }
+
     /// Counts the current vCPU's time up to `now`.
     fn charge(&mut self, cpu_id: CpuId, now: Nanos) {
         let Some(cpu) = self.cpus.get_mut(cpu_id.0) else {
@@ -107,10 +110,9 @@ impl DeadlineScheduler {
         let vcpu = self.vcpus.get_mut(key)?;
         vcpu.settle(Nanos(0), now);
         let (urgency, is_spent, home) = (vcpu.urgency(), vcpu.is_spent(), vcpu.home);
+        let event = vcpu.next_event();
         // Room for all vCPUs was reserved when they came.
-        let _has_room = self
-            .events
-            .push(urgency.1, key, &mut Events(&mut self.vcpus));
+        let _has_room = self.events.push(event, key, &mut Events(&mut self.vcpus));
         let mut poke = None;
         if !is_spent {
             let _has_room = self.ready.push(urgency, key, &mut Ready(&mut self.vcpus));
@@ -169,7 +171,7 @@ impl DeadlineScheduler {
     /// Sees to it that some CPU has a timer for the first event, best one that has a timer early enough anyway.
     /// Answers the CPU that must set it.
     fn arm(&mut self, near: CpuId) -> Poke {
-        let (at, _) = self.events.first()?;
+        let ((at, _), _) = self.events.first()?;
         let is_in_time = |cpu: CpuId| {
             self.cpus
                 .get(cpu.0)
@@ -193,7 +195,7 @@ impl DeadlineScheduler {
     fn replenish(&mut self, now: Nanos) -> CpuSet {
         let mut pokes = CpuSet::EMPTY;
         for _ in 0..BATCH {
-            let Some((at, key)) = self.events.first() else {
+            let Some(((at, _), key)) = self.events.first() else {
                 break;
             };
             if at > now {
@@ -217,10 +219,10 @@ impl DeadlineScheduler {
         let Some(vcpu) = self.vcpus.get(key) else {
             return;
         };
-        let (ready, event) = (vcpu.ready, vcpu.event);
+        let (ready, event, next) = (vcpu.ready, vcpu.event, vcpu.next_event());
         if let Some(place) = event {
             self.events
-                .change_key(place, urgency.1, &mut Events(&mut self.vcpus));
+                .change_key(place, next, &mut Events(&mut self.vcpus));
         }
         match (ready, is_spent) {
             (Some(place), false) => {
@@ -283,7 +285,7 @@ impl DeadlineScheduler {
 
     /// The timer that the CPU needs, whose last vCPU's next deadline is `stopped`.
     fn set_timer(&mut self, cpu_id: CpuId, stopped: Option<Nanos>, now: Nanos) -> Option<Nanos> {
-        let first = self.events.first().map(|(at, _)| at);
+        let first = self.events.first().map(|((at, _), _)| at);
         let others_wait = first.is_some() || stopped.is_some();
         let current = self.cpus.get(cpu_id.0).and_then(|cpu| cpu.current);
         let own = current
