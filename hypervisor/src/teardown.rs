@@ -28,6 +28,7 @@ pub fn go_on(domain: &Arc<Domain>, budget: &mut Budget) -> Attempt<()> {
     }
     if domain.life.swap(life::DYING, AcqRel) == life::ALIVE {
         domain.pages.lock().begin_teardown();
+        schedule::settings::domain_dies(domain);
     }
     wait_until_stopped(domain);
     events::close_all(domain, budget)?;

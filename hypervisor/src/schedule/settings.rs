@@ -13,6 +13,11 @@ pub fn join(pool: u32) -> Refused<DomainKey> {
     STATE.lock().policy.domain_join(pool, clock::now())
 }
 
+/// A domain is being destroyed: its pool may end before nobody holds anything of it any more.
+pub fn domain_dies(domain: &Domain) {
+    STATE.lock().policy.domain_dies(domain.scheduled_as);
+}
+
 /// Forgets a domain, whose vCPUs were removed.
 pub fn leave(id: DomainId, domain: DomainKey) {
     if let Err(refusal) = STATE.lock().policy.domain_leave(domain) {

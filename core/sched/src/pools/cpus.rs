@@ -2,9 +2,9 @@
 
 use vocabulary::{refuse, Errno, Nanos, Refused};
 
-use super::members::Member;
-use super::{PoolId, Pools};
-use crate::{CpuId, CpuSet, VcpuKey, MAX_CPUS};
+use super::members::{Domain, Member};
+use super::{PoolId, Pools, FIRST_POOL};
+use crate::{CpuId, CpuSet, DomainKey, VcpuKey, MAX_CPUS};
 
 impl Pools {
     /// The machine has another CPU, which is in no pool yet. EINVAL: number too large; EEXIST.
@@ -105,7 +105,8 @@ impl Pools {
 
     /// Takes a CPU, with all its group, out of a pool; `None` for its highest. Answers the CPUs to poke, it among them: it
     /// may still run a vCPU, whose registers it must save. ENOENT: no such pool; EINVAL: no such CPU; ENODEV: it is not in
-    /// the pool; EBUSY: it is the last one, and there are domains; EADDRINUSE: a vCPU is kept on it for a while.
+    /// the pool; EBUSY: it is the last one, and there are domains that are not
+    /// dying, or some of which a vCPU still runs; EADDRINUSE: a vCPU is kept on it for a while.
     pub fn remove_cpu(&mut self, id: PoolId, cpu: Option<CpuId>, now: Nanos) -> Refused<CpuSet> {
         let place = self.place_of(id)?;
         let pool = self.pool(id)?;
@@ -120,11 +121,9 @@ impl Pools {
         }
         let group = self.group(id, cpu);
         let rest = pool.cpus.and_not(&group);
+        let mut pokes = CpuSet::EMPTY;
         if pool.domains != 0 && rest.is_empty() {
-            return refuse(
-                Errno::EBUSY,
-                "the last processor stays while there are domains",
-            );
+            pokes = self.send_the_dying_away(id, place, now)?;
         }
         let is_kept_there = |(_, member): (u32, &Member)| {
             let kept = member.kept.filter(|_| member.place == place);
@@ -134,7 +133,6 @@ impl Pools {
             return refuse(Errno::EADDRINUSE, "a vCPU is kept on the processor");
         }
         let pool = self.pool_mut(id)?;
-        let mut pokes = CpuSet::EMPTY;
         for cpu in group.iter() {
             pokes = pokes.or(&pool.scheduler.get_mut().cpu_offline(cpu, now)?);
         }
@@ -143,5 +141,25 @@ impl Pools {
             self.note_place(cpu, None);
         }
         Ok(pokes.or(&group))
+    }
+
+    /// Moves the domains of a pool to the first one, if none of them runs ever again. Answers the CPUs to poke. EBUSY: one
+    /// does, or a vCPU is still on a CPU; ENOMEM.
+    fn send_the_dying_away(&mut self, id: PoolId, place: u16, now: Nanos) -> Refused<CpuSet> {
+        let there = |domain: &Domain| domain.place == place;
+        let keeps = |domain: &Domain| there(domain) && !domain.is_dying;
+        if id == FIRST_POOL || self.domains.iter().any(|(_, domain)| keeps(domain)) {
+            return refuse(
+                Errno::EBUSY,
+                "the last processor stays while there are domains",
+            );
+        }
+        let mut pokes = CpuSet::EMPTY;
+        for key in self.domains.numbers() {
+            if self.domains.get(key).is_some_and(there) {
+                pokes = pokes.or(&self.move_domain(DomainKey(key), FIRST_POOL, now)?);
+            }
+        }
+        Ok(pokes)
     }
 }

@@ -53,4 +53,6 @@ pub(super) struct Domain {
     pub place: u16,
     /// How many vCPUs it has.
     pub vcpus: u32,
+    /// It runs no more: it is here until nobody holds anything of it.
+    pub is_dying: bool,
 }

@@ -219,7 +219,12 @@ impl Pools {
         let pool = self.pool_mut(id)?;
         pool.scheduler.get_mut().domain_join(key, now)?;
         pool.domains += 1;
-        self.domains.put(key.0, Domain { place, vcpus: 0 });
+        let new = Domain {
+            place,
+            vcpus: 0,
+            is_dying: false,
+        };
+        self.domains.put(key.0, new);
         Ok(key)
     }
 
@@ -235,6 +240,17 @@ impl Pools {
         }
         self.domains.take(domain.0);
         Ok(())
+    }
+
+    /// A domain runs no more. It keeps no pool from its last CPU: with that, it goes to the first pool.
+    pub fn domain_dies(&mut self, domain: DomainKey) {
+        if let Some(found) = self.domains.get_mut(domain.0) {
+            found.is_dying = true;
+        }
+        let members = self.members.iter_mut().map(|(_, member)| member);
+        for member in members.filter(|member| member.domain == domain) {
+            member.kept = None;
+        }
     }
 
     fn domain(&self, domain: DomainKey) -> Refused<Domain> {

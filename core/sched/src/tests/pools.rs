@@ -373,6 +373,33 @@ fn a_domain_moves_between_any_two_policies_once_it_stands_still() {
     }
 }
 
+/// Once, a pool could not be ended before the last page of a dead domain was given back by whoever mapped it.
+#[test]
+fn a_dying_domain_keeps_no_pool_alive() {
+    for first in POLICIES {
+        for second in POLICIES {
+            let (mut pools, domain, vcpu) = two_pools(first, second);
+            pools.move_domain(domain, 1, NOW).unwrap();
+            let last = Some(CpuId(1));
+            assert_eq!(errno(pools.remove_cpu(1, last, NOW)), Errno::EBUSY);
+            let _ = pools.wake(vcpu, ELSEWHERE, NOW);
+            assert_eq!(pools.schedule(CpuId(1), NOW).run, Some(vcpu));
+            pools.domain_dies(domain);
+            pools.sleep(vcpu, NOW);
+            // Not before its vCPU stands still.
+            assert_eq!(errno(pools.remove_cpu(1, last, NOW)), Errno::EBUSY);
+            pools.schedule(CpuId(1), NOW);
+            pools.context_saved(vcpu, NOW);
+            pools.remove_cpu(1, last, NOW).unwrap();
+            assert_eq!(pools.pool_of(domain), Ok(0));
+            pools.destroy(1).unwrap();
+            pools.remove(vcpu, NOW).unwrap();
+            pools.domain_leave(domain).unwrap();
+            assert_eq!(pools.info(0).unwrap().domains, 0);
+        }
+    }
+}
+
 #[test]
 fn a_cpu_that_leaves_gives_up_what_it_runs() {
     for policy in POLICIES {
