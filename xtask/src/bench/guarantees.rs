@@ -185,7 +185,7 @@ fn measure(
         let machine = Machine::for_guarantees(hypervisor, dom0, "bench_guarantees");
         listen(places, &machine, "guarantees", &mut said)?;
     }
-    // On Bochs, Debian's Xen creates no guest in a pool of two processors: `xl` does not come back.
+    // On Bochs, no guest of Debian's Xen in such a pool has come to its build within our patience.
     if !matches!(hypervisor, Hypervisor::Xen(_)) {
         let machine = Machine::for_parallel_work(hypervisor, dom0, "bench_overcommit");
         listen(places, &machine, "overcommit", &mut said)?;
