@@ -270,6 +270,18 @@ pub fn make_heap_room(bytes: usize) -> Refused<()> {
     vocabulary::refuse(Errno::ENOMEM, "the hypervisor's heap cannot grow")
 }
 
+/// Heap in one piece that a guest's call may need at most: what it is told of 512 grants.
+const HEAP_OF_CALL: usize = 64 << 10;
+
+/// For a call that found no memory, with no lock held: whether that was the heap's, which has grown since, so that the call
+/// may be tried again. What a guest can make it hold is limited by its numbers of grants, handles and ports.
+#[cold]
+pub fn heap_has_grown() -> bool {
+    let order = HEAP_ORDER;
+    let has_room = || Vec::<u8>::new().try_reserve_exact(HEAP_OF_CALL).is_ok();
+    !has_room() && grow_heap(order)
+}
+
 fn grow_heap(order: u32) -> bool {
     let mut parts = HEAP_PARTS.lock();
     if parts.is_full() {

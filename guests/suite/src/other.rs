@@ -47,13 +47,18 @@ fn control(command: u32, domain: u16, part: [u64; 16]) -> (i64, u16) {
 pub struct Other(pub u64);
 
 impl Other {
-    /// Makes it, with one vCPU.
+    /// Makes it, with one vCPU and a grant table of four frames at most.
     pub fn create() -> Self {
+        Self::lending(4)
+    }
+
+    /// The same with a grant table of so many frames at most.
+    pub fn lending(frames: u64) -> Self {
         let mut part = [0; 16];
         // ssidref, handle, flags, iommu_opts; max_vcpus
         part[3] = 1 << 32;
         // max_evtchn_port, max_grant_frames; max_maptrack_frames, grant_opts
-        part[4] = 1023 | 4 << 32;
+        part[4] = 1023 | frames << 32;
         part[5] = 16 | 2 << 32;
         let (answer, number) = control(1, 0, part);
         assert_eq!(answer, 0, "createdomain");

@@ -13,7 +13,7 @@ use crate::domain::Domain;
 use crate::grants::GrantFrame;
 use crate::hypercall::{refuse, Answer, Arguments, Caller};
 use crate::vcpu::Vcpu;
-use crate::{authority, guest};
+use crate::{authority, guest, machine};
 
 /// Bits of the operation that number it; those above are for continuations.
 const NUMBER: u32 = (1 << cache::NUMBER_BITS) - 1;
@@ -128,7 +128,8 @@ fn setup(vcpu: &Vcpu, structure: u64) -> Answer {
         drop(shape);
         Ok(target)
     });
-    if grown.is_ok() && request.nr_frames > step {
+    let is_full = matches!(&grown, Err(denied) if denied.status == Status::NoSpace);
+    if grown.is_ok() && request.nr_frames > step || is_full && machine::heap_has_grown() {
         return Err(Stop::Again);
     }
     request.status = status_of(vcpu, "table set-up", &grown);

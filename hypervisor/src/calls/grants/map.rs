@@ -22,7 +22,12 @@ pub fn run(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
     let mut lenders = Lenders::default();
     each::<Request>(arguments, count, |at| {
         let mut request = guest::read::<Request>(at)?;
-        let mapped = map(vcpu, &mut lenders, &request);
+        let mapped = match map(vcpu, &mut lenders, &request) {
+            Err(denied) if denied.status == Status::NoSpace && machine::heap_has_grown() => {
+                map(vcpu, &mut lenders, &request)
+            }
+            other => other,
+        };
         request.status = status_of(vcpu, "map", &mapped);
         if let Ok((handle, frame)) = mapped {
             request.handle = handle.0;
