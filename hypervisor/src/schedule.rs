@@ -91,9 +91,10 @@ impl State {
 }
 
 /// The runstate of a vCPU that may not run. One that waits for an event lacks nothing while it is held: guests count the
-/// time that they are offline as stolen from them (`vcpu.h`: blocked dominates offline).
+/// time that they are offline as stolen from them (`vcpu.h`: blocked dominates offline). One whose wait ended just now, which
+/// whoever woke it will say next, is not offline either.
 fn resting(vcpu: &Vcpu) -> RunState {
-    if vcpu.waiting.is_on() {
+    if vcpu.waiting.is_on() || !vcpu.is_held() {
         RunState::Blocked
     } else {
         RunState::Offline

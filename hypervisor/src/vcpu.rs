@@ -105,10 +105,13 @@ pub struct Vcpu {
 impl Vcpu {
     /// Whether nothing but the scheduler's choice keeps it from running.
     pub fn is_runnable(&self) -> bool {
-        self.is_up.load(Acquire)
-            && !self.waiting.is_on()
-            && self.pauses.load(Acquire) == 0
-            && !self.domain.is_held()
+        !self.waiting.is_on() && !self.is_held()
+    }
+
+    /// Whether something other than its own waiting keeps it from running.
+    #[inline]
+    pub fn is_held(&self) -> bool {
+        !self.is_up.load(Acquire) || self.pauses.load(Acquire) != 0 || self.domain.is_held()
     }
 
     /// Its kernel's top-level table.

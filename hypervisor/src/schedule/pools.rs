@@ -118,7 +118,7 @@ pub fn show() {
                 vcpu.id,
                 vcpu.processor.load(Relaxed),
                 if fields.state == 1 && waiting::is_withheld(&vcpu) {
-                    " (its cap or budget is spent)"
+                    " (withheld by its policy)"
                 } else {
                     ""
                 },

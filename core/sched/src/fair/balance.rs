@@ -61,7 +61,13 @@ impl FairScheduler {
             .and_then(|key| self.vcpus.get(key))
             .map_or(now, |vcpu| vcpu.arrived);
         let mut chosen: Option<(Nanos, u32, CpuId)> = None;
-        for (_, key) in cpu.queue.iter().take(LOOKED_AT) {
+        // With a delay whoever has an idle CPU to go to must be found, wherever in the queue: a timer was set for it.
+        let most = if self.rules.has_delay() {
+            usize::MAX
+        } else {
+            LOOKED_AT
+        };
+        for (_, key) in cpu.queue.iter().take(most) {
             let Some(vcpu) = self.vcpus.get(key) else {
                 continue;
             };
