@@ -151,14 +151,14 @@ const GROUPS: &[Group] = &[
         .at_length(),
     tail("smp", 4, 3072, ""),
     tail("smp", 1, 3072, "").called("smp_on_one"),
-    group(NUMA, 2, 3072, ""),
+    tail(NUMA, 2, 3072, ""),
     tail(NUMA, 2, 3072, "").called("numa at length").at_length(),
     tail(CORES, 4, 2048, ""),
     group(MEMORY, 2, 2560, ""),
     tail(MEMORY, 2, 2560, "")
         .called("memory at length")
         .at_length(),
-    group(BALLOONING, 2, 2560, ""),
+    tail(BALLOONING, 2, 2560, ""),
     tail(BALLOONING, 2, 2560, "")
         .called("ballooning_dom0 at length")
         .at_length(),
