@@ -262,9 +262,8 @@ static HEAP_PARTS: SpinLock<ArrayVec<Lent, MOST_HEAP_PARTS>, { levels::HEAP_PART
 
 /// Sees to it that the hypervisor's heap has room for `bytes`, growing it by whole megabytes where it has not. ENOMEM.
 pub fn make_heap_room(bytes: usize) -> Refused<()> {
-    let has_room = || Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
     let order = (bytes.div_ceil(4096) + 1).next_power_of_two().ilog2();
-    if has_room() || (grow_heap(order.max(HEAP_ORDER)) && has_room()) {
+    if has_heap_room(bytes) || (grow_heap(order.max(HEAP_ORDER)) && has_heap_room(bytes)) {
         return Ok(());
     }
     vocabulary::refuse(Errno::ENOMEM, "the hypervisor's heap cannot grow")
@@ -277,9 +276,12 @@ const HEAP_OF_CALL: usize = 64 << 10;
 /// may be tried again. What a guest can make it hold is limited by its numbers of grants, handles and ports.
 #[cold]
 pub fn heap_has_grown() -> bool {
-    let order = HEAP_ORDER;
-    let has_room = || Vec::<u8>::new().try_reserve_exact(HEAP_OF_CALL).is_ok();
-    !has_room() && grow_heap(order)
+    !has_heap_room(HEAP_OF_CALL) && grow_heap(HEAP_ORDER)
+}
+
+/// Whether the heap has so many bytes in one piece.
+fn has_heap_room(bytes: usize) -> bool {
+    Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
 }
 
 fn grow_heap(order: u32) -> bool {
