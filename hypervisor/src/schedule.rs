@@ -1,6 +1,6 @@
 //! Which vCPU runs on which processor: the policies of crate `sched` under one lock, blocking and waking. The switch
-//! itself is in `switcher.rs`, what the toolstack sets in `schedule/settings.rs`, who waits in `schedule/waiting.rs`, pools in `schedule/pools.rs`, the watch
-//! over cores that are scheduled as a whole in `schedule/cores.rs`.
+//! itself is in `switcher.rs`, what the toolstack sets in `schedule/settings.rs`, who waits in `schedule/waiting.rs`,
+//! pools in `schedule/pools.rs`, the watch over cores that are scheduled as a whole in `schedule/cores.rs`.
 
 mod cores;
 pub mod pools;

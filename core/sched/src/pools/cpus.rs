@@ -105,8 +105,8 @@ impl Pools {
 
     /// Takes a CPU, with all its group, out of a pool; `None` for its highest. Answers the CPUs to poke, it among them: it
     /// may still run a vCPU, whose registers it must save. ENOENT: no such pool; EINVAL: no such CPU; ENODEV: it is not in
-    /// the pool; EBUSY: it is the last one, and there are domains that are not
-    /// dying, or some of which a vCPU still runs; EADDRINUSE: a vCPU is kept on it for a while.
+    /// the pool; EBUSY: it is the last one, and there are domains that are not dying, or some of which a vCPU still runs;
+    /// EADDRINUSE: a vCPU is kept on it for a while.
     pub fn remove_cpu(&mut self, id: PoolId, cpu: Option<CpuId>, now: Nanos) -> Refused<CpuSet> {
         let place = self.place_of(id)?;
         let pool = self.pool(id)?;

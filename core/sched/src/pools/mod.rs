@@ -3,7 +3,8 @@
 //!
 //! [`Pools`] is what the hypervisor holds under its lock. It gives vCPUs and domains their keys, which they keep when
 //! they move, and passes everything that happens on to the policy of the pool it happens in (`routing.rs`). A pool's
-//! policy chooses for each CPU or for groups of them (`granularity.rs`), which come and go as a whole. The errnos are those that `sysctl.h` lists for `XEN_SYSCTL_cpupool_op`.
+//! policy chooses for each CPU or for groups of them (`granularity.rs`), which come and go as a whole. The errnos are
+//! those that `sysctl.h` lists for `XEN_SYSCTL_cpupool_op`.
 
 mod any;
 mod cpus;
@@ -274,8 +275,8 @@ impl Pools {
     }
 
     /// Moves a domain, whose vCPUs all sleep and are saved, to another pool, with the default parameters of the policy
-    /// there. Its vCPUs may run anywhere there. Answers the CPUs to poke. ENOENT: no such
-    /// domain or pool, or the pool has no CPUs; EBUSY: a vCPU is on a CPU, or kept on some for a while; ENOMEM.
+    /// there. Its vCPUs may run anywhere there. Answers the CPUs to poke. ENOENT: no such domain or pool, or the pool has
+    /// no CPUs; EBUSY: a vCPU is on a CPU, or kept on some for a while; ENOMEM.
     pub fn move_domain(&mut self, domain: DomainKey, id: PoolId, now: Nanos) -> Refused<CpuSet> {
         let from = self.domain(domain)?.place;
         let to = self.place_of(id)?;
