@@ -41,15 +41,15 @@ pub fn statistics(request: &mut Request) -> Refused<()> {
 }
 
 /// Fills `struct pm_cx_stat`: count and last state, idle time, addresses of visits and of times by state, and
-/// counts of hardware's own counters, which are not read.
+/// counts of hardware's own counters, which are not read. Each rest is a visit of C1 and, at its end, one of C0.
 fn resting_states(asked: &mut GetPmstat) -> Refused<()> {
     let processor = asked.cpuid as usize;
     let idle = idle_time::of(processor).0;
-    let visits = idle_time::rests(processor);
+    let rests = idle_time::rests(processor);
     let [counts, idle_place, triggers, residencies, hardware, ..] = &mut asked.u;
     let room = (*counts as u32).min(STATES);
     let running = clock::now().0.saturating_sub(idle);
-    for (index, (visited, spent)) in [(visits, running), (visits, idle)]
+    for (index, (visited, spent)) in [(rests, running), (rests, idle)]
         .iter()
         .enumerate()
         .take(room as usize)
