@@ -20,8 +20,7 @@ impl Pools {
     }
 
     fn is_known(&self, cpu: CpuId) -> bool {
-        let place = self.places.get(cpu.0 as usize).copied().flatten();
-        self.free.contains(cpu) || place.is_some()
+        self.free.contains(cpu) || self.place_of_cpu(cpu).is_some()
     }
 
     /// The CPU is in the pool at a place from now on, or free.

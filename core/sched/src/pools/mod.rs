@@ -110,6 +110,11 @@ impl Pools {
         }
     }
 
+    /// Where the pool is that a CPU is in.
+    fn place_of_cpu(&self, cpu: CpuId) -> Option<u16> {
+        *self.places.get(cpu.0 as usize)?
+    }
+
     fn pool(&self, id: PoolId) -> Refused<&Pool> {
         let place = self.place_of(id)?;
         self.at(place).map_or_else(no_such_pool, Ok)
@@ -150,8 +155,7 @@ impl Pools {
 
     /// The pool that a CPU is in.
     pub fn pool_of_cpu(&self, cpu: CpuId) -> Option<PoolId> {
-        let place = *self.places.get(cpu.0 as usize)?;
-        Some(self.at(place?)?.id)
+        Some(self.at(self.place_of_cpu(cpu)?)?.id)
     }
 
     /// Makes a pool without CPUs; `None` for any number. EEXIST: the number is in use; ENOMEM.
@@ -287,8 +291,7 @@ impl Pools {
             return refuse(Errno::ENOENT, "the pool has no processors");
         }
         for key in self.vcpus_of(domain) {
-            let is_kept = self.member(key).is_some_and(|member| member.kept.is_some());
-            if is_kept || self.running_on(key).is_some() {
+            if self.is_kept(key) || self.running_on(key).is_some() {
                 return refuse(Errno::EBUSY, "a vCPU of the domain is bound to a processor");
             }
         }

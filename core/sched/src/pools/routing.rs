@@ -114,7 +114,7 @@ impl Pools {
 
     /// Chooses what a CPU runs from now on; nothing where it is in no pool.
     pub fn schedule(&mut self, cpu: CpuId, now: Nanos) -> Decision {
-        let place = self.places.get(cpu.0 as usize).copied().flatten();
+        let place = self.place_of_cpu(cpu);
         match place.and_then(|place| self.at_mut(place)) {
             Some(pool) => pool.scheduler.get_mut().schedule(cpu, now),
             None => Decision::IDLE,
@@ -123,8 +123,7 @@ impl Pools {
 
     /// [`Scheduler::view`]; nothing where the CPU is in no pool.
     pub fn view(&self, cpu: CpuId) -> CpuView {
-        let place = self.places.get(cpu.0 as usize).copied().flatten();
-        let pool = place.and_then(|place| self.at(place));
+        let pool = self.place_of_cpu(cpu).and_then(|place| self.at(place));
         pool.map_or_else(CpuView::default, |pool| pool.scheduler.get().view(cpu))
     }
 
