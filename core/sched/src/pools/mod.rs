@@ -306,11 +306,17 @@ impl Pools {
         };
         let scheduler = pool.scheduler.get_mut();
         scheduler.domain_join(domain, now)?;
+        // A toolstack that moves what it makes does so before there are vCPUs.
+        if self
+            .domains
+            .get(domain.0)
+            .is_some_and(|found| found.vcpus != 0)
+        {
+            scheduler.note_has_run(domain);
+        }
         let its_own = |(_, member): &(u32, &Member)| member.domain == domain;
         let mut vcpus = self.members.iter().filter(its_own);
         let result = vcpus.try_for_each(|(index, member)| {
-            // A toolstack that moves what it makes does so before there are vCPUs.
-            scheduler.note_has_run(domain);
             let anywhere = VcpuParameters {
                 hard_affinity: CpuSet::ALL,
                 soft_affinity: CpuSet::ALL,
