@@ -120,7 +120,7 @@ impl NullScheduler {
     fn pass_on(&mut self, cpu: CpuId) -> Poke {
         let next = self.waiting.first_where(|key| {
             let vcpu = self.vcpus.get(key);
-            vcpu.is_some_and(|vcpu| vcpu.hard.within(&self.online).contains(cpu))
+            vcpu.is_some_and(|vcpu| vcpu.hard.allows(cpu, &self.online))
         });
         let (_, key) = next?;
         let place = self.vcpus.get(key)?.place?;
@@ -162,7 +162,7 @@ impl Scheduler for NullScheduler {
             let Some(vcpu) = self.vcpus.get(key) else {
                 continue;
             };
-            let is_away = |own| !vcpu.hard.within(&self.online).contains(own);
+            let is_away = |own| !vcpu.hard.allows(own, &self.online);
             if vcpu.own.is_some_and(is_away) {
                 pokes.extend(self.give_up(key));
                 pokes.extend(self.assign(key));
@@ -321,9 +321,7 @@ impl Scheduler for NullScheduler {
         };
         member.hard = hard;
         member.soft = soft;
-        let may_stay = member
-            .own
-            .is_some_and(|own| hard.within(&self.online).contains(own));
+        let may_stay = member.own.is_some_and(|own| hard.allows(own, &self.online));
         if may_stay || (member.own.is_none() && member.place.is_none()) {
             return Ok(CpuSet::EMPTY);
         }
@@ -346,7 +344,7 @@ impl Scheduler for NullScheduler {
         for (ticket, key) in self.waiting.iter() {
             let vcpu = self.vcpus.get(key);
             let waits = vcpu.filter(|vcpu| vcpu.runnable && vcpu.on_cpu.is_none());
-            if waits.is_some_and(|vcpu| vcpu.hard.within(&self.online).contains(cpu)) {
+            if waits.is_some_and(|vcpu| vcpu.hard.allows(cpu, &self.online)) {
                 view.add(VcpuKey(key), Order::Ticket(ticket));
             }
         }

@@ -193,14 +193,13 @@ impl Scheduler for DeadlineScheduler {
 
     fn view(&self, cpu: CpuId) -> CpuView {
         let mut view = CpuView::default();
-        let current = self.cpus.get(cpu.0).and_then(|cpu| cpu.current);
-        view.current = current.map(|key| Standing {
+        view.current = self.current(cpu).map(|key| Standing {
             vcpu: VcpuKey(key),
             order: self.vcpus.get(key).map(Vcpu::order),
         });
         for (_, key) in self.ready.iter() {
             let vcpu = self.vcpus.get(key);
-            if let Some(vcpu) = vcpu.filter(|vcpu| self.allowed(vcpu).contains(cpu)) {
+            if let Some(vcpu) = vcpu.filter(|vcpu| self.may_run(vcpu, cpu)) {
                 view.add(VcpuKey(key), vcpu.order());
             }
         }
@@ -304,7 +303,7 @@ impl DeadlineScheduler {
     fn review(&mut self, key: u32, now: Nanos) -> Poke {
         let vcpu = self.vcpus.get(key)?;
         if let Some(cpu) = vcpu.on_cpu {
-            let may_stay = self.allowed(vcpu).contains(cpu);
+            let may_stay = self.may_run(vcpu, cpu);
             return (self.runs_on(key, cpu) && !may_stay).then_some(cpu);
         }
         vcpu.ready?;

@@ -82,11 +82,26 @@ impl DeadlineScheduler {
         vcpu.hard.within(&self.online)
     }
 
+    /// Whether a vCPU may run on a CPU now.
+    fn may_run(&self, vcpu: &Vcpu, cpu: CpuId) -> bool {
+        vcpu.hard.allows(cpu, &self.online)
+    }
+
+    fn current(&self, cpu: CpuId) -> Option<u32> {
+        self.cpus.get(cpu.0)?.current
+    }
+
     /// Whether the CPU runs the vCPU (rather than just holding its registers).
     fn runs_on(&self, key: u32, cpu: CpuId) -> bool {
-        self.cpus
-            .get(cpu.0)
-            .is_some_and(|cpu| cpu.current == Some(key))
+        self.current(cpu) == Some(key)
+    }
+
+    /// The most urgent of those that are ready and may run on the CPU.
+    fn first_for(&self, cpu: CpuId) -> Option<(Urgency, u32)> {
+        self.ready.first_where(|key| {
+            let vcpu = self.vcpus.get(key);
+            vcpu.is_some_and(|vcpu| self.may_run(vcpu, cpu))
+        })
     }
 
     /// How late a period may begin: the timer's least time, and that again for each batch of them that begins at once.
@@ -150,10 +165,7 @@ impl DeadlineScheduler {
         let mut worst: Option<(Urgency, CpuId)> = None;
         for cpu in allowed.and_not(&self.told).iter() {
             self.charge(cpu, now);
-            let current = self
-                .cpus
-                .get(cpu.0)
-                .and_then(|cpu| self.vcpus.get(cpu.current?));
+            let current = self.current(cpu).and_then(|key| self.vcpus.get(key));
             let Some(found) = current.map(Vcpu::urgency) else {
                 continue;
             };
@@ -242,18 +254,10 @@ impl DeadlineScheduler {
     /// What the CPU should run: its current vCPU, or a more urgent one that waits.
     fn pick(&self, cpu_id: CpuId) -> Option<u32> {
         let current = self
-            .cpus
-            .get(cpu_id.0)
-            .and_then(|cpu| cpu.current)
+            .current(cpu_id)
             .and_then(|key| Some((key, self.vcpus.get(key)?)))
-            .filter(|(_, vcpu)| {
-                vcpu.runnable && !vcpu.is_spent() && self.allowed(vcpu).contains(cpu_id)
-            });
-        let best = self.ready.first_where(|key| {
-            self.vcpus
-                .get(key)
-                .is_some_and(|vcpu| self.allowed(vcpu).contains(cpu_id))
-        });
+            .filter(|(_, vcpu)| vcpu.runnable && !vcpu.is_spent() && self.may_run(vcpu, cpu_id));
+        let best = self.first_for(cpu_id);
         match (current, best) {
             (Some((_, vcpu)), Some((urgency, best))) if urgency < vcpu.urgency() => Some(best),
             (Some((key, _)), _) => Some(key),
@@ -269,12 +273,7 @@ impl DeadlineScheduler {
         };
         pokes.extend(self.tell(first, now));
         for cpu in self.idle.and_not(&self.told).iter() {
-            let waits = self.ready.first_where(|key| {
-                self.vcpus
-                    .get(key)
-                    .is_some_and(|vcpu| self.allowed(vcpu).contains(cpu))
-            });
-            if waits.is_some() {
+            if self.first_for(cpu).is_some() {
                 pokes.insert(cpu);
             }
         }
@@ -287,7 +286,7 @@ impl DeadlineScheduler {
     fn set_timer(&mut self, cpu_id: CpuId, stopped: Option<Nanos>, now: Nanos) -> Option<Nanos> {
         let first = self.events.first().map(|((at, _), _)| at);
         let others_wait = first.is_some() || stopped.is_some();
-        let current = self.cpus.get(cpu_id.0).and_then(|cpu| cpu.current);
+        let current = self.current(cpu_id);
         let own = current
             .and_then(|key| self.vcpus.get(key))
             .filter(|vcpu| others_wait || !vcpu.server.extra)
@@ -330,7 +329,7 @@ impl DeadlineScheduler {
         self.told.remove(cpu_id);
         self.charge(cpu_id, now);
         let mut pokes = self.replenish(now);
-        let before = self.cpus.get(cpu_id.0).and_then(|cpu| cpu.current);
+        let before = self.current(cpu_id);
         let next = self.pick(cpu_id);
         let mut stopped = None;
         if next != before {
