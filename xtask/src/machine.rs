@@ -143,22 +143,11 @@ impl Machine {
             _ => "hvc0",
         };
         let kernel_words = format!("console={console} panic=-1 quiet scenario={scenario}");
-        Self {
-            hypervisor: hypervisor.clone(),
-            words: String::new(),
-            boot: Boot::Direct(vec![
-                (dom0.kernel.clone(), kernel_words),
-                (dom0.initramfs.clone(), String::new()),
-            ]),
-            processors: 1,
-            threads: 1,
-            memory: 2048,
-            cpu: CPU.to_owned(),
-            program: Program::Qemu,
-            pace: Pace::Free,
-            disks: Vec::new(),
-            devices: Vec::new(),
-        }
+        let modules = vec![
+            (dom0.kernel.clone(), kernel_words),
+            (dom0.initramfs.clone(), String::new()),
+        ];
+        Self::with_modules(hypervisor, modules).memory(2048)
     }
 
     /// A machine whose dom0 has Debian's toolstack and does `what`, with a gibibyte for itself and
@@ -182,20 +171,17 @@ impl Machine {
         machine
     }
 
-    /// The same with two more processors for guests, which work at once.
+    /// The same with two processors for guests, which work at once.
     pub fn for_parallel_work(hypervisor: &Hypervisor, dom0: &Dom0, what: &str) -> Self {
         // Beside GRUB's disk.
-        let mut machine = Self::with_toolstack(hypervisor, dom0, what)
+        let mut machine = Self::for_guarantees(hypervisor, dom0, what)
             .kernel_words("modules=ide disk=sdb")
-            .words("dom0_max_vcpus=1")
-            .processors(3)
-            .memory(2048);
+            .processors(3);
         if matches!(hypervisor, Hypervisor::Xen(_)) {
             // It finds a fault with the emulated one.
             machine = machine.words("x2apic=0");
         }
         machine.program = Program::Bochs;
-        machine.pace = Pace::Counted;
         machine
     }
 
