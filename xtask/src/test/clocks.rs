@@ -20,16 +20,20 @@ const FARTHEST: u32 = 1_000;
 /// How often an idle processor may wake in ten seconds: perhaps the clock changed meanwhile.
 const WAKES: u32 = 5;
 
-/// The machine's pace, and a run's limit in seconds of this one's time.
+/// A boot of the guest as dom0.
 struct Run {
     name: &'static str,
     pace: Pace,
     processors: u32,
+    /// Words for the hypervisor.
     words: &'static str,
     /// Debian's Xen gives a guest what it needs for this.
     on_xen: bool,
+    /// Words for the guest: what to measure.
     what: String,
+    /// In seconds of this machine's time.
     limit: u64,
+    /// Only `--all` runs it.
     tail: bool,
 }
 
@@ -51,19 +55,18 @@ pub fn jobs(context: &Context) -> Vec<Job> {
 }
 
 fn runs() -> Vec<Run> {
-    let counted = |name, words, more: &str, seconds: u32| Run {
+    let hour = |name, words, more: &str| Run {
         name,
         pace: Pace::Counted,
         processors: 2,
         words,
         on_xen: words.is_empty(),
-        what: format!("do=hour seconds={seconds} vcpus=3 processors=2 nap=4000000000 {more}"),
+        what: format!("do=hour seconds=3600 vcpus=3 processors=2 nap=4000000000 {more}"),
         limit: 900,
         tail: false,
     };
-    let bounds = |most: u32| format!("most={most} possible={most}");
-    let near = bounds(FARTHEST);
-    let near_pm_timer = format!("pm_timer {}", bounds(FARTHEST));
+    let near = format!("most={FARTHEST} possible={FARTHEST}");
+    let near_pm_timer = format!("pm_timer {near}");
     vec![
         Run {
             name: "clocks/timers",
@@ -85,12 +88,11 @@ fn runs() -> Vec<Run> {
             limit: 300,
             tail: false,
         },
-        counted("clocks/hour", "", &near, 3600),
-        counted(
+        hour("clocks/hour", "", &near),
+        hour(
             "clocks/hour by pm timer",
             "clocksource=acpi",
             &near_pm_timer,
-            3600,
         ),
         // The two clocks of this machine differ, and the processors are threads of their own.
         Run {
