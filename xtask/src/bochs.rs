@@ -121,13 +121,13 @@ fn describe(machine: &Machine, boot_disk: &Path, folder: &Path) -> String {
         boot_disk.display(),
         memory = machine.memory,
     );
-    for (place, disk) in ["ata0-slave"].iter().zip(&machine.disks) {
+    if let Some(disk) = machine.disks.first() {
         // Writing into a string cannot fail.
         let _ = writeln!(
             text,
-            "{place}: type=disk, mode=volatile, path={}, journal={}",
+            "ata0-slave: type=disk, mode=volatile, path={}, journal={}",
             disk.display(),
-            folder.join(place).display()
+            folder.join("ata0-slave").display()
         );
     }
     text

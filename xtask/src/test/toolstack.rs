@@ -30,7 +30,7 @@ struct Group {
 
 /// Which cases of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Length {
+enum Length {
     /// Those whose functions are called `case_NAME`.
     Usual,
     /// Those called `long_case_NAME`.
