@@ -39,7 +39,7 @@ impl FairScheduler {
             }
         }
         let (_, key) = best?;
-        self.dequeue(key);
+        self.withdraw(key, now);
         // Through the queue, which carries the vCPU's lead or lag over to this CPU's clock.
         self.enqueue(key, thief, now);
         self.dequeue(key);
@@ -99,7 +99,7 @@ impl FairScheduler {
                 cpu.next_rotation = Nanos(now.0.saturating_add(ROTATION.0));
             }
         }
-        self.dequeue(key);
+        self.withdraw(key, now);
         self.enqueue(key, target, now)
     }
 

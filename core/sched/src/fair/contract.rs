@@ -44,7 +44,7 @@ impl Scheduler for FairScheduler {
         let mut pokes = CpuSet::EMPTY;
         pokes.extend(self.hand_duties_on(cpu, now));
         while let Some((_, key)) = self.cpus.get(cpu.0).and_then(|cpu| cpu.queue.first()) {
-            self.dequeue(key);
+            self.withdraw(key, now);
             pokes.extend(self.place(key, now));
         }
         self.cpus.take(cpu.0);
@@ -104,6 +104,7 @@ impl Scheduler for FairScheduler {
             movable: false,
             parked: false,
             reached: clock,
+            lead: 0,
             arrived: now,
             stopped: Nanos(0),
         };
@@ -142,11 +143,11 @@ impl Scheduler for FairScheduler {
         self.place(vcpu.0, now)
     }
 
-    fn sleep(&mut self, vcpu: VcpuKey, _now: Nanos) -> Poke {
+    fn sleep(&mut self, vcpu: VcpuKey, now: Nanos) -> Poke {
         let member = self.vcpus.get_mut(vcpu.0)?;
         member.runnable = false;
         let on_cpu = member.on_cpu;
-        self.dequeue(vcpu.0);
+        self.withdraw(vcpu.0, now);
         on_cpu.filter(|cpu| self.runs_on(vcpu.0, *cpu))
     }
 
@@ -336,10 +337,15 @@ impl FairScheduler {
         let Some(member) = self.vcpus.get_mut(key) else {
             return;
         };
-        let lead = clock.map_or(0, |clock| member.reached.since(clock));
-        if let Some(clock) = clock.filter(|_| lead > 0) {
-            member.reached = clock.plus(weight.distance(member.weight.time_for(lead)));
+        let old = member.weight;
+        let scaled = |lead: i64| match lead {
+            1.. => weight.distance(old.time_for(lead)),
+            behind => behind,
+        };
+        if let Some(clock) = clock {
+            member.reached = clock.plus(scaled(member.reached.since(clock)));
         }
+        member.lead = scaled(member.lead);
         member.weight = weight;
         let place = member.place.filter(|_| !member.parked);
         let reached = member.reached;

@@ -4,12 +4,16 @@ use indexed_heap::{IndexedHeap, Places};
 use vocabulary::Nanos;
 
 use super::caps::Budget;
-use super::virtual_time::{VirtualTime, Weight, LONGEST_MEMORY};
+use super::virtual_time::{at_default_weight, VirtualTime, Weight, LONGEST_MEMORY};
 use crate::{CpuId, CpuSet, Share, Slots};
 
 /// How often a CPU is to look while others wait for a vCPU that may be waiting, spinning, for one of those: the mechanism
 /// then sees whether it does, and yields for it.
 pub(crate) const SPIN_LOOKS: Nanos = Nanos(250_000);
+
+/// How far whoever came least far may be behind its share. More than a vCPU takes along of that when it moves
+/// (`placement.rs`): who waits long enough is before all that come.
+const LONGEST_WAIT: i64 = at_default_weight(20_000_000);
 
 /// A vCPU. It is in at most one of these: some CPU's queue or its domain's parking place (`place`), some CPU's
 /// hands (`on_cpu`).
@@ -34,6 +38,8 @@ pub(crate) struct Vcpu {
     pub parked: bool,
     /// How far it has come on its home's virtual clock.
     pub reached: VirtualTime,
+    /// How far it was ahead of its home's `fair` when it last stopped or ceased to wait; negative behind.
+    pub lead: i64,
     /// When it came to its home.
     pub arrived: Nanos,
     /// When it last stopped running.
@@ -106,6 +112,10 @@ pub(crate) struct Cpu {
     pub movable: u32,
     /// The least that any vCPU here has come to; never goes back.
     pub clock: VirtualTime,
+    /// What a vCPU has come to that got just its share of this CPU: whoever is behind it is owed processor time, whoever is
+    /// ahead of it owes some. It goes on by what runs here, divided among all that share the CPU. Not kept while there is
+    /// one CPU, and nobody moves: then it is `clock`.
+    pub fair: VirtualTime,
     /// The sum of weights of the current vCPU, if runnable when last looked at, and those in the queue.
     pub load: u64,
     /// When it will look at the latest because others wait here.
@@ -156,6 +166,23 @@ impl Cpu {
             None => reached,
         };
         self.clock = self.clock.max(least);
+        self.keep_fair_near();
+    }
+
+    /// A vCPU, not part of `load` yet, comes in so much farther ahead than it left: behind, if negative. What it is given, or
+    /// loses, all that share the CPU give or get, so that leads and lags together stay what they were.
+    pub fn share_out(&mut self, lead: i64, weight: Weight) {
+        // Below 2^33, and a weight below 2^16.
+        let lead = lead.clamp(-LONGEST_WAIT, LONGEST_WAIT);
+        let all = self.load + weight.load();
+        let each = lead * weight.load() as i64 / all as i64;
+        self.fair = self.fair.plus(each);
+        self.keep_fair_near();
+    }
+
+    fn keep_fair_near(&mut self) {
+        let last = self.clock.plus(LONGEST_WAIT);
+        self.fair = self.fair.max(self.clock).min(last);
     }
 
     /// When to look whether the current vCPU, for which others wait, spins.
@@ -179,6 +206,7 @@ impl Cpu {
             queue: IndexedHeap::new(),
             movable: 0,
             clock: VirtualTime::START,
+            fair: VirtualTime::START,
             load: 0,
             until: None,
             timer: None,

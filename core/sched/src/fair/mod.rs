@@ -1,9 +1,10 @@
 //! The fair scheduler: weighted virtual time on every CPU, and vCPUs moved so that the CPUs' loads match.
 //!
 //! Each CPU has a queue ordered by virtual time: processor time divided by weight. It runs whoever has come
-//! least far, so that those who share a CPU share it by weight. A vCPU that moves takes its lead or lag along,
-//! bounded, and so does one that slept. Between CPUs, an idle CPU takes work at once, a loaded one hands work
-//! to a less loaded one, and where loads cannot match (three vCPUs on two CPUs) vCPUs take turns at moving.
+//! least far, so that those who share a CPU share it by weight. A vCPU that moves takes along what it is owed, or
+//! owes, of its share, bounded; one that slept comes in before the others, bounded. Between CPUs, an idle CPU takes
+//! work at once, a loaded one hands work to a less loaded one, and where loads cannot match (three vCPUs on two CPUs)
+//! vCPUs take turns at moving.
 //!
 //! Time is counted to the nanosecond whenever a CPU looks, never sampled: a vCPU that sleeps just before a timer
 //! comes has paid for what it ran like any other.
@@ -27,7 +28,7 @@ use vocabulary::{earlier, Nanos};
 use self::members::{Cpu, Domain, Room, Vcpu, SPIN_LOOKS};
 use self::placement::sibling_waits;
 use self::rules::Rules;
-use self::virtual_time::VirtualTime;
+use self::virtual_time::{fair_distance, VirtualTime};
 use crate::{CpuId, CpuSet, Decision, Policy, Slots, Tuning, VcpuKey};
 
 /// The policies `credit2` and `credit`.
@@ -99,6 +100,9 @@ impl FairScheduler {
         };
         let ran = Nanos(now.0.saturating_sub(cpu.counted.0));
         cpu.counted = now.max(cpu.counted);
+        if self.sole.is_none() {
+            cpu.fair = cpu.fair.plus(fair_distance(ran, cpu.load));
+        }
         vcpu.reached = vcpu.reached.plus(vcpu.weight.distance(ran));
         cpu.advance(vcpu.reached);
         if let Some(domain) = self.domains.get_mut(vcpu.domain) {
@@ -141,6 +145,7 @@ impl FairScheduler {
             return Some(key);
         };
         vcpu.stopped = now;
+        vcpu.lead = vcpu.reached.since(cpu.fair);
         cpu.load = cpu.load.saturating_sub(vcpu.weight.load());
         if let Some(domain) = self.domains.get_mut(vcpu.domain) {
             domain.running = domain.running.saturating_sub(1);
@@ -181,6 +186,7 @@ impl FairScheduler {
             if !self.is_spent(key, now) {
                 return Some(key);
             }
+            self.note_lead(key);
             // Its home is this CPU, which sets its timer when it has chosen.
             self.park(key, now);
         }

@@ -9,6 +9,8 @@ use crate::{CpuId, CpuSet, Poke, Slots};
 
 /// How much a vCPU that slept may come in before those that ran meanwhile.
 const LONGEST_LAG: i64 = at_default_weight(5_000_000);
+/// How much a vCPU takes along, when it moves, of what it is owed.
+const LONGEST_CLAIM: i64 = at_default_weight(10_000_000);
 /// How much lead a vCPU takes along when it moves.
 const LONGEST_LEAD: i64 = at_default_weight(100_000_000);
 /// How far behind the running vCPU a woken one must be to preempt it.
@@ -93,26 +95,21 @@ impl FairScheduler {
     /// must look: it is idle, or the vCPU preempts, or no timer of it is set in time.
     pub(crate) fn enqueue(&mut self, key: u32, target: CpuId, now: Nanos) -> Poke {
         self.count(target, now);
-        let clock = self.cpus.get(target.0)?.clock;
+        let reached = self.comes_in(key, target)?;
         let vcpu = self.vcpus.get_mut(key)?;
-        let (weight, domain) = (vcpu.weight, vcpu.domain);
-        let lead = if vcpu.home == target {
-            // On its own CPU it pays for whatever it got ahead, however long a turn became.
-            vcpu.reached.since(clock).max(-LONGEST_LAG)
-        } else {
-            let longest = LONGEST_LEAD.max(weight.distance(self.rules.longest_run()));
-            // The clock of a home that went away meanwhile is lost, and the lead with it.
-            let home = self.cpus.get(vcpu.home.0);
-            let lead = home.map_or(0, |home| vcpu.reached.since(home.clock));
+        if vcpu.home != target {
             vcpu.home = target;
             vcpu.arrived = now;
-            lead.clamp(-LONGEST_LAG, longest)
-        };
+        }
         let movable = vcpu.only != Some(target);
         vcpu.movable = movable;
-        vcpu.reached = clock.plus(lead);
-        let reached = vcpu.reached;
+        vcpu.reached = reached;
+        let (weight, domain) = (vcpu.weight, vcpu.domain);
         let cpu = self.cpus.get_mut(target.0)?;
+        if self.sole.is_none() {
+            let lead = reached.since(cpu.fair);
+            cpu.share_out(lead.saturating_sub(vcpu.lead), weight);
+        }
         // Room was reserved when the vCPU or the CPU came, whichever was later.
         let _has_room = cpu.queue.push(reached, key, &mut self.vcpus);
         cpu.load += weight.load();
@@ -138,6 +135,25 @@ impl FairScheduler {
         (!in_time || is_first_sibling || has_delay).then_some(target)
     }
 
+    /// Where a vCPU goes into a CPU's queue. On its own CPU it pays for whatever it got ahead, however long a turn became.
+    ///
+    /// To another it takes along what it owes, or is owed, against its share. Were that against who came least far, as
+    /// it is at home, somebody with a little lead might wait for ever: new ones would come before it, one after the other,
+    /// and who came least far would always be one of those. Whoever slept, and is behind all, comes in before all.
+    fn comes_in(&self, key: u32, target: CpuId) -> Option<VirtualTime> {
+        let (vcpu, to) = (self.vcpus.get(key)?, self.cpus.get(target.0)?);
+        if vcpu.home == target {
+            return Some(vcpu.reached.max(to.clock.plus(-LONGEST_LAG)));
+        }
+        let home = self.cpus.get(vcpu.home.0);
+        let behind_all = home.map_or(0, |home| vcpu.reached.since(home.clock));
+        if behind_all < 0 {
+            return Some(to.clock.plus(behind_all.max(-LONGEST_LAG)));
+        }
+        let longest = LONGEST_LEAD.max(vcpu.weight.distance(self.rules.longest_run()));
+        Some(to.fair.plus(vcpu.lead.clamp(-LONGEST_CLAIM, longest)))
+    }
+
     /// A vCPU that slept long owes nothing, and comes in before those that ran meanwhile.
     #[cold]
     pub(crate) fn forget_lead(&mut self, key: u32) {
@@ -155,6 +171,29 @@ impl FairScheduler {
         for vcpu in members.filter(|vcpu| vcpu.home == cpu) {
             vcpu.reached = VirtualTime::START;
         }
+    }
+
+    /// Notes how far ahead of its share a vCPU is that no longer waits in its home's queue.
+    pub(crate) fn note_lead(&mut self, key: u32) {
+        let Some(vcpu) = self.vcpus.get_mut(key) else {
+            return;
+        };
+        if let Some(home) = self.cpus.get(vcpu.home.0) {
+            vcpu.lead = vcpu.reached.since(home.fair);
+        }
+    }
+
+    /// Takes a vCPU that does not wait any longer out of its queue. What ran there meanwhile is counted before: it was
+    /// among those that shared the CPU.
+    pub(crate) fn withdraw(&mut self, key: u32, now: Nanos) {
+        let Some(vcpu) = self.vcpus.get(key).filter(|vcpu| vcpu.place.is_some()) else {
+            return;
+        };
+        if !vcpu.parked {
+            self.count(vcpu.home, now);
+            self.note_lead(key);
+        }
+        self.dequeue(key);
     }
 
     /// Takes a vCPU out of its queue or from where it is parked, if it is there.
@@ -235,7 +274,7 @@ impl FairScheduler {
         }
         // One that waits is placed anew even where it may stay: an idle CPU may be open to it now.
         vcpu.place?;
-        self.dequeue(key);
+        self.withdraw(key, now);
         self.place(key, now)
     }
 

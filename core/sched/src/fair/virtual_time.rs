@@ -59,6 +59,20 @@ pub(crate) const fn nanos_at_default_weight(distance: i64) -> i64 {
     distance / at_default_weight(1)
 }
 
+/// The distance covered by whoever gets just its share while something runs for `time`, of which no more than
+/// [`LONGEST_MEMORY`] counts, among those whose weights sum up to `load`; nothing if there are none.
+pub(crate) const fn fair_distance(time: Nanos, load: u64) -> i64 {
+    let time = if time.0 < LONGEST_MEMORY.0 {
+        time.0
+    } else {
+        LONGEST_MEMORY.0
+    };
+    match (time * UNITS).checked_div(load) {
+        Some(distance) => distance as i64,
+        None => 0,
+    }
+}
+
 /// A weight with its inverse, so that charging needs no division.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Weight {
