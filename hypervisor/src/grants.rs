@@ -2,12 +2,12 @@
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use grants::{GrantHandle, GrantTable, Maptrack};
+use grants::{GrantHandle, GrantTable, Granted, Maptrack};
 use hw::sync::SpinLock;
 use memory::{Attempt, Budget, Host, Sharing};
 use vocabulary::{DomainId, Mfn, Refused, VcpuId};
 
-use crate::calls::grants::{Held, Lenders};
+use crate::calls::grants::{with_heap, Held, Lenders};
 use crate::domain::Domain;
 use crate::machine::{self, Machine};
 use crate::shared_page::{Hold, Words};
@@ -84,7 +84,7 @@ pub struct DomainGrants {
     pub borrowed: Maptrack<GrantFrame>,
     /// Held around what grows the table or changes its version: frames that are taken meanwhile may wait for other
     /// processors to flush, and one that waits for the table's own lock would not answer.
-    pub shape: SpinLock<(), { levels::GRANT_SHAPE }>,
+    shape: SpinLock<(), { levels::GRANT_SHAPE }>,
     /// The highest version that `set_version` may choose.
     pub highest_version: u32,
     /// Numbers of handles that [`release_maps`] has been through.
@@ -107,6 +107,21 @@ impl DomainGrants {
     /// handles of others still name it.
     pub fn is_idle(&self) -> bool {
         self.table.is_idle()
+    }
+
+    /// [`GrantTable::grow`] with frames for `domain`, whose table it is.
+    pub fn grow(&self, domain: DomainId, frames: u32) -> Granted<()> {
+        with_heap(|| {
+            let _shape = self.shape.lock();
+            self.table.grow(frames, || GrantFrame::share(domain))
+        })
+    }
+
+    /// [`GrantTable::set_version`] with frames for `domain`, whose table it is.
+    pub fn set_version(&self, domain: DomainId, version: u32) -> Refused<()> {
+        let _shape = self.shape.lock();
+        self.table
+            .set_version(version, || GrantFrame::share(domain))
     }
 }
 

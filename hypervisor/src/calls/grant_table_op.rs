@@ -13,7 +13,7 @@ use crate::domain::Domain;
 use crate::grants::GrantFrame;
 use crate::hypercall::{refuse, Answer, Arguments, Caller};
 use crate::vcpu::Vcpu;
-use crate::{authority, guest, machine};
+use crate::{authority, guest};
 
 /// Bits of the operation that number it; those above are for continuations.
 const NUMBER: u32 = (1 << cache::NUMBER_BITS) - 1;
@@ -50,14 +50,12 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
         GrantTableOp::QuerySize => one(count, || query(vcpu, structures)),
         GrantTableOp::SetVersion => {
             let mut request = guest::read::<abi::GnttabSetVersion>(structures)?;
-            let table = &vcpu.domain.grants.table;
-            if request.version == 2 && vcpu.domain.grants.highest_version < 2 {
+            let own = &vcpu.domain.grants;
+            if request.version == 2 && own.highest_version < 2 {
                 return refuse(Errno::ENOSYS, "the domain's grant table has version 1 only");
             }
-            let shape = vcpu.domain.grants.shape.lock();
-            let result = table.set_version(request.version, || GrantFrame::share(vcpu.domain.id));
-            drop(shape);
-            request.version = table.version().number();
+            let result = own.set_version(vcpu.domain.id, request.version);
+            request.version = own.table.version().number();
             guest::write(structures, &request)?;
             result?;
             Ok(0)
@@ -120,16 +118,10 @@ fn setup(vcpu: &Vcpu, structure: u64) -> Answer {
         } else {
             request.nr_frames.min(step)
         };
-        let shape = target.grants.shape.lock();
-        target
-            .grants
-            .table
-            .grow(wanted, || GrantFrame::share(target.id))?;
-        drop(shape);
+        target.grants.grow(target.id, wanted)?;
         Ok(target)
     });
-    let is_full = matches!(&grown, Err(denied) if denied.status == Status::NoSpace);
-    if grown.is_ok() && request.nr_frames > step || is_full && machine::heap_has_grown() {
+    if grown.is_ok() && request.nr_frames > step {
         return Err(Stop::Again);
     }
     request.status = status_of(vcpu, "table set-up", &grown);

@@ -6,7 +6,7 @@ use vocabulary::{DomainId, GrantRef, Mfn};
 use xen_abi::grant_table as abi;
 use xen_abi::grant_table::GnttabMapGrantRef as Request;
 
-use super::{deny, each, slot, status_of, Held, Lenders};
+use super::{deny, each, slot, status_of, with_heap, Held, Lenders};
 use crate::guest;
 use crate::hypercall::{Answer, Arguments};
 use crate::vcpu::Vcpu;
@@ -22,12 +22,7 @@ pub fn run(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
     let mut lenders = Lenders::default();
     each::<Request>(arguments, count, |at| {
         let mut request = guest::read::<Request>(at)?;
-        let mapped = match map(vcpu, &mut lenders, &request) {
-            Err(denied) if denied.status == Status::NoSpace && machine::heap_has_grown() => {
-                map(vcpu, &mut lenders, &request)
-            }
-            other => other,
-        };
+        let mapped = with_heap(|| map(vcpu, &mut lenders, &request));
         request.status = status_of(vcpu, "map", &mapped);
         if let Ok((handle, frame)) = mapped {
             request.handle = handle.0;

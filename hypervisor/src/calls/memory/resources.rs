@@ -2,7 +2,7 @@
 //! that domain's, such as its grant table before it runs.
 
 use calls::{NotDone, ResourceType};
-use grants::{Status, Version};
+use grants::Version;
 use vocabulary::{refuse, DomainId, Errno, Mfn, Refusal, Refused};
 use xen_abi::memory::{
     MemAcquireResource, XENMEM_resource_grant_table_id_shared,
@@ -11,10 +11,9 @@ use xen_abi::memory::{
 
 use crate::calls::memory_op::{go_on, OPERATION_BITS};
 use crate::domain::Domain;
-use crate::grants::GrantFrame;
 use crate::hypercall::{self, Answer, Arguments};
 use crate::vcpu::Vcpu;
-use crate::{authority, guest, machine};
+use crate::{authority, guest};
 
 /// Frames told before a call is continued.
 const BATCH: u64 = 32;
@@ -62,15 +61,10 @@ impl Part {
             }
             Self::Status => table.frames_for_status_frame(index),
         };
-        let grow = || {
-            let _shape = domain.grants.shape.lock();
-            table.grow(needed, || GrantFrame::share(domain.id))
-        };
-        let grown = match grow() {
-            Err(denied) if denied.status == Status::NoSpace && machine::heap_has_grown() => grow(),
-            other => other,
-        };
-        grown.map_err(|denied| Refusal::new(Errno::ENOMEM, denied.rule))?;
+        domain
+            .grants
+            .grow(domain.id, needed)
+            .map_err(|denied| Refusal::new(Errno::ENOMEM, denied.rule))?;
         let frame = match self {
             Self::Shared => table.frame(index),
             Self::Status => table.status_frame(index),
