@@ -40,7 +40,7 @@ impl FairScheduler {
         }
         let (_, key) = best?;
         self.withdraw(key, now);
-        // Through the queue, which carries the vCPU's lead or lag over to this CPU's clock.
+        // Through the queue, so that the vCPU takes its lead or lag along.
         self.enqueue(key, thief, now);
         self.dequeue(key);
         Some(key)

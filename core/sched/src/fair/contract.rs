@@ -116,9 +116,9 @@ impl Scheduler for FairScheduler {
         Ok(())
     }
 
-    fn remove(&mut self, vcpu: VcpuKey, _now: Nanos) -> Refused<Poke> {
+    fn remove(&mut self, vcpu: VcpuKey, now: Nanos) -> Refused<Poke> {
         let domain = leaving_vcpu(&self.vcpus, vcpu, |member| member.on_cpu)?.domain;
-        self.dequeue(vcpu.0);
+        self.withdraw(vcpu.0, now);
         self.vcpus.take(vcpu.0);
         self.count = self.count.saturating_sub(1);
         if let Some(domain) = self.domains.get_mut(domain) {
@@ -315,10 +315,10 @@ impl FairScheduler {
             let (old, home) = (member.weight.load(), member.home);
             let running = member.on_cpu.filter(|cpu| self.runs_on(key, *cpu));
             let slept_long = member.slept_long(now);
-            if let Some(cpu) = running {
+            let at = running.or(is_queued.then_some(home));
+            if let Some(cpu) = at {
                 self.count(cpu, now);
             }
-            let at = running.or(is_queued.then_some(home));
             if let Some(cpu) = at.and_then(|cpu| self.cpus.get_mut(cpu.0)) {
                 cpu.load = cpu.load.saturating_sub(old) + u64::from(weight);
             } else if slept_long {

@@ -11,9 +11,9 @@ use crate::{CpuId, CpuSet, Share, Slots};
 /// then sees whether it does, and yields for it.
 pub(crate) const SPIN_LOOKS: Nanos = Nanos(250_000);
 
-/// How far whoever came least far may be behind its share. More than a vCPU takes along of that when it moves
+/// How far whoever came least far may be behind its share, as a time at the default weight. More than a vCPU takes along of that when it moves
 /// (`placement.rs`): who waits long enough is before all that come.
-const LONGEST_WAIT: i64 = at_default_weight(20_000_000);
+const LONGEST_WAIT: i64 = at_default_weight(100_000_000);
 
 /// A vCPU. It is in at most one of these: some CPU's queue or its domain's parking place (`place`), some CPU's
 /// hands (`on_cpu`).
@@ -38,7 +38,8 @@ pub(crate) struct Vcpu {
     pub parked: bool,
     /// How far it has come on its home's virtual clock.
     pub reached: VirtualTime,
-    /// How far it was ahead of its home's `fair` when it last stopped or ceased to wait; negative behind.
+    /// How far it was ahead of its home's `fair` when it last stopped or ceased to wait; negative behind. It says nothing
+    /// while it runs or waits.
     pub lead: i64,
     /// When it came to its home.
     pub arrived: Nanos,
@@ -113,8 +114,8 @@ pub(crate) struct Cpu {
     /// The least that any vCPU here has come to; never goes back.
     pub clock: VirtualTime,
     /// What a vCPU has come to that got just its share of this CPU: whoever is behind it is owed processor time, whoever is
-    /// ahead of it owes some. It goes on by what runs here, divided among all that share the CPU. Not kept while there is
-    /// one CPU, and nobody moves: then it is `clock`.
+    /// ahead of it owes some. It goes on by what runs here, divided among all that share the CPU, and stays between
+    /// `clock` and [`LONGEST_WAIT`] after it; while there is one CPU, and nobody moves, by that alone.
     pub fair: VirtualTime,
     /// The sum of weights of the current vCPU, if runnable when last looked at, and those in the queue.
     pub load: u64,
@@ -169,10 +170,11 @@ impl Cpu {
         self.keep_fair_near();
     }
 
-    /// A vCPU, not part of `load` yet, comes in so much farther ahead than it left: behind, if negative. What it is given, or
-    /// loses, all that share the CPU give or get, so that leads and lags together stay what they were.
+    /// A vCPU, not part of `load` yet, comes in with a lead that is larger by `lead` than the one that it left with, or smaller,
+    /// if that is negative. Those that share the CPU get, or give, the difference: leads and lags together stay what they were,
+    /// but for the bounds.
     pub fn share_out(&mut self, lead: i64, weight: Weight) {
-        // Below 2^33, and a weight below 2^16.
+        // Below 2^35, and a weight below 2^16.
         let lead = lead.clamp(-LONGEST_WAIT, LONGEST_WAIT);
         let all = self.load + weight.load();
         let each = lead * weight.load() as i64 / all as i64;

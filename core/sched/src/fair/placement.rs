@@ -7,10 +7,12 @@ use super::virtual_time::{at_default_weight, VirtualTime};
 use super::FairScheduler;
 use crate::{CpuId, CpuSet, Poke, Slots};
 
-/// How much a vCPU that slept may come in before those that ran meanwhile.
+/// How much a vCPU that slept may come in before those that ran meanwhile. All of these are times at the default weight;
+/// at others they are as much more or less.
 const LONGEST_LAG: i64 = at_default_weight(5_000_000);
-/// How much a vCPU takes along, when it moves, of what it is owed.
-const LONGEST_CLAIM: i64 = at_default_weight(10_000_000);
+/// How much a vCPU takes along, when it moves, of what it is owed. Longer than equals wait for each other's turns of 30 ms,
+/// so that a sleeper comes before those.
+const LONGEST_CLAIM: i64 = at_default_weight(50_000_000);
 /// How much lead a vCPU takes along when it moves.
 const LONGEST_LEAD: i64 = at_default_weight(100_000_000);
 /// How far behind the running vCPU a woken one must be to preempt it.
@@ -95,9 +97,13 @@ impl FairScheduler {
     /// must look: it is idle, or the vCPU preempts, or no timer of it is set in time.
     pub(crate) fn enqueue(&mut self, key: u32, target: CpuId, now: Nanos) -> Poke {
         self.count(target, now);
+        let home = self.vcpus.get(key)?.home;
+        if home != target {
+            self.count(home, now);
+        }
         let reached = self.comes_in(key, target)?;
         let vcpu = self.vcpus.get_mut(key)?;
-        if vcpu.home != target {
+        if home != target {
             vcpu.home = target;
             vcpu.arrived = now;
         }
@@ -139,19 +145,27 @@ impl FairScheduler {
     ///
     /// To another it takes along what it owes, or is owed, against its share. Were that against who came least far, as
     /// it is at home, somebody with a little lead might wait for ever: new ones would come before it, one after the other,
-    /// and who came least far would always be one of those. Whoever slept, and is behind all, comes in before all.
+    /// and who came least far would always be one of those. One that slept, or was parked, has paid meanwhile; if it is
+    /// behind all where it was, it comes in before all, but not before who waited for very long.
     fn comes_in(&self, key: u32, target: CpuId) -> Option<VirtualTime> {
         let (vcpu, to) = (self.vcpus.get(key)?, self.cpus.get(target.0)?);
         if vcpu.home == target {
             return Some(vcpu.reached.max(to.clock.plus(-LONGEST_LAG)));
         }
-        let home = self.cpus.get(vcpu.home.0);
-        let behind_all = home.map_or(0, |home| vcpu.reached.since(home.clock));
-        if behind_all < 0 {
-            return Some(to.clock.plus(behind_all.max(-LONGEST_LAG)));
-        }
         let longest = LONGEST_LEAD.max(vcpu.weight.distance(self.rules.longest_run()));
-        Some(to.fair.plus(vcpu.lead.clamp(-LONGEST_CLAIM, longest)))
+        let after = |lead: i64| to.fair.plus(lead.clamp(-LONGEST_CLAIM, longest));
+        // Of a home that went away only the lead is known that the vCPU left with.
+        let Some(home) = self.cpus.get(vcpu.home.0) else {
+            return Some(after(vcpu.lead));
+        };
+        let since_fair = vcpu.reached.since(home.fair).max(-LONGEST_LAG);
+        let by_share = after(vcpu.lead.min(since_fair));
+        let behind_all = vcpu.reached.since(home.clock);
+        if behind_all >= 0 {
+            return Some(by_share);
+        }
+        let before_all = to.clock.plus(behind_all.max(-LONGEST_LAG));
+        Some(by_share.min(before_all).max(after(-LONGEST_CLAIM)))
     }
 
     /// A vCPU that slept long owes nothing, and comes in before those that ran meanwhile.
@@ -160,6 +174,7 @@ impl FairScheduler {
         let Some(vcpu) = self.vcpus.get_mut(key) else {
             return;
         };
+        vcpu.lead = vcpu.lead.min(0);
         if let Some(home) = self.cpus.get(vcpu.home.0) {
             vcpu.reached = home.clock.plus(-LONGEST_LAG);
         }

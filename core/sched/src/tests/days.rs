@@ -109,3 +109,35 @@ fn who_slept_while_its_cpu_was_away_runs_at_once() {
         assert!(share.abs_diff(200) <= 10, "{share}");
     }
 }
+
+/// What it owed is forgotten, too, where its CPU stays away and it comes to another.
+#[test]
+fn who_slept_for_hours_and_lost_its_cpu_runs_at_once_elsewhere() {
+    let mut scheduler = FairScheduler::credit();
+    let tuning = Tuning {
+        slice: Nanos(SECOND),
+        ..Tuning::DEFAULT
+    };
+    scheduler.tune(&tuning).unwrap();
+    let mut machine = Machine::new(scheduler, 2);
+    let sleeper = machine.add(weight(1), CpuSet::only(CpuId(1)), HOG);
+    let beside = machine.add(weight(1), CpuSet::only(CpuId(1)), HOG);
+    let burner = machine.add(weight(256), CpuSet::only(CpuId(0)), HOG);
+    for guest in [sleeper, beside, burner] {
+        machine.wake(guest);
+    }
+    // It stops at the end of a turn of its own, a second ahead.
+    while machine.guests[sleeper].ran < SECOND {
+        machine.run(SECOND / 10);
+    }
+    machine.sleep(sleeper);
+    machine.sleep(beside);
+    machine.run(SECOND);
+    assert!(machine.offline(1));
+    machine.run(HOUR);
+    machine.guests[sleeper].ran = 0;
+    machine.wake(sleeper);
+    machine.run(3 * SECOND);
+    let ran = machine.guests[sleeper].ran;
+    assert!(ran >= SECOND, "{ran}");
+}

@@ -119,8 +119,8 @@ proptest! {
     }
 }
 
-/// Everybody gets one part of so many of what is its own, at least. (Of 104 764 that were measured, all got a sixth, all
-/// but two three tenths, and all but 54 the half.)
+/// Everybody gets one part of so many of what is its own, at least. (Of 56 184 that were measured, all got a quarter,
+/// and all but 32 the half.)
 fn assert_all_get(cpus: u32, hogs: &[(u16, u16)], parts: u64) {
     for (wanted, got, turn, cap) in measured(cpus, hogs) {
         let least = wanted / parts;
