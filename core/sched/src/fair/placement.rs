@@ -97,16 +97,15 @@ impl FairScheduler {
     /// must look: it is idle, or the vCPU preempts, or no timer of it is set in time.
     pub(crate) fn enqueue(&mut self, key: u32, target: CpuId, now: Nanos) -> Poke {
         self.count(target, now);
-        let home = self.vcpus.get(key)?.home;
-        if home != target {
-            self.count(home, now);
-        }
-        let reached = self.comes_in(key, target)?;
+        let vcpu = self.vcpus.get(key)?;
+        let reached = if vcpu.home == target {
+            // On its own CPU it pays for whatever it got ahead, however long a turn became.
+            let clock = self.cpus.get(target.0)?.clock;
+            vcpu.reached.max(clock.plus(-LONGEST_LAG))
+        } else {
+            self.come_over(key, target, now)?
+        };
         let vcpu = self.vcpus.get_mut(key)?;
-        if home != target {
-            vcpu.home = target;
-            vcpu.arrived = now;
-        }
         let movable = vcpu.only != Some(target);
         vcpu.movable = movable;
         vcpu.reached = reached;
@@ -141,17 +140,26 @@ impl FairScheduler {
         (!in_time || is_first_sibling || has_delay).then_some(target)
     }
 
-    /// Where a vCPU goes into a CPU's queue. On its own CPU it pays for whatever it got ahead, however long a turn became.
+    /// Makes a CPU a vCPU's home that was at home elsewhere. Answers where it goes into the queue.
+    #[inline(never)]
+    fn come_over(&mut self, key: u32, target: CpuId, now: Nanos) -> Option<VirtualTime> {
+        let home = self.vcpus.get(key)?.home;
+        self.count(home, now);
+        let reached = self.comes_in(key, target)?;
+        let vcpu = self.vcpus.get_mut(key)?;
+        vcpu.home = target;
+        vcpu.arrived = now;
+        Some(reached)
+    }
+
+    /// Where a vCPU goes into the queue of a CPU that is not its home yet.
     ///
-    /// To another it takes along what it owes, or is owed, against its share. Were that against who came least far, as
+    /// It takes along what it owes, or is owed, against its share. Were that against who came least far, as
     /// it is at home, somebody with a little lead might wait for ever: new ones would come before it, one after the other,
     /// and who came least far would always be one of those. One that slept, or was parked, has paid meanwhile; if it is
     /// behind all where it was, it comes in before all, but not before who waited for very long.
     fn comes_in(&self, key: u32, target: CpuId) -> Option<VirtualTime> {
         let (vcpu, to) = (self.vcpus.get(key)?, self.cpus.get(target.0)?);
-        if vcpu.home == target {
-            return Some(vcpu.reached.max(to.clock.plus(-LONGEST_LAG)));
-        }
         let longest = LONGEST_LEAD.max(vcpu.weight.distance(self.rules.longest_run()));
         let after = |lead: i64| to.fair.plus(lead.clamp(-LONGEST_CLAIM, longest));
         // Of a home that went away only the lead is known that the vCPU left with.
