@@ -11,8 +11,8 @@ use crate::{CpuId, CpuSet, Share, Slots};
 /// then sees whether it does, and yields for it.
 pub(crate) const SPIN_LOOKS: Nanos = Nanos(250_000);
 
-/// How far whoever came least far may be behind its share, as a time at the default weight. More than a vCPU takes along of that when it moves
-/// (`placement.rs`): who waits long enough is before all that come.
+/// How far whoever came least far may be behind its share, as a time at the default weight. More than a vCPU takes along
+/// of that when it moves (`placement.rs`): who waits long enough is before all that come.
 const LONGEST_WAIT: i64 = at_default_weight(100_000_000);
 
 /// A vCPU. It is in at most one of these: some CPU's queue or its domain's parking place (`place`), some CPU's

@@ -59,15 +59,19 @@ pub(crate) const fn nanos_at_default_weight(distance: i64) -> i64 {
     distance / at_default_weight(1)
 }
 
-/// The distance covered by whoever gets just its share while something runs for `time`, of which no more than
-/// [`LONGEST_MEMORY`] counts, among those whose weights sum up to `load`; nothing if there are none.
-pub(crate) const fn fair_distance(time: Nanos, load: u64) -> i64 {
-    let time = if time.0 < LONGEST_MEMORY.0 {
+/// What counts of a time, in nanoseconds: no more than [`LONGEST_MEMORY`].
+const fn remembered(time: Nanos) -> u64 {
+    if time.0 < LONGEST_MEMORY.0 {
         time.0
     } else {
         LONGEST_MEMORY.0
-    };
-    match (time * UNITS).checked_div(load) {
+    }
+}
+
+/// The distance covered by whoever gets just its share while something runs for `time`, of which no more than
+/// [`LONGEST_MEMORY`] counts, among those whose weights sum up to `load`; nothing if there are none.
+pub(crate) const fn fair_distance(time: Nanos, load: u64) -> i64 {
+    match (remembered(time) * UNITS).checked_div(load) {
         Some(distance) => distance as i64,
         None => 0,
     }
@@ -98,12 +102,7 @@ impl Weight {
 
     /// The distance covered by running for `time`, of which no more than [`LONGEST_MEMORY`] counts.
     pub const fn distance(self, time: Nanos) -> i64 {
-        let time = if time.0 < LONGEST_MEMORY.0 {
-            time
-        } else {
-            LONGEST_MEMORY
-        };
-        ((time.0 as u128 * self.rate as u128) >> 16) as i64
+        ((remembered(time) as u128 * self.rate as u128) >> 16) as i64
     }
 
     /// How long to run to cover a distance; 0 for a negative one.
