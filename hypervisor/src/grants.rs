@@ -7,11 +7,11 @@ use hw::sync::SpinLock;
 use memory::{Attempt, Budget, Host, Sharing};
 use vocabulary::{DomainId, Mfn, Refused, VcpuId};
 
-use crate::calls::grants::{with_heap, Held, Lenders};
+use crate::calls::grants::{Held, Lenders};
 use crate::domain::Domain;
 use crate::machine::{self, Machine};
 use crate::shared_page::{Hold, Words};
-use crate::{levels, teardown};
+use crate::{heap, levels, teardown};
 
 /// How much a domain may lend and borrow, as its creator says.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +111,7 @@ impl DomainGrants {
 
     /// [`GrantTable::grow`] with frames for `domain`, whose table it is.
     pub fn grow(&self, domain: DomainId, frames: u32) -> Granted<()> {
-        with_heap(|| {
+        heap::growing(|| {
             let _shape = self.shape.lock();
             self.table.grow(frames, || GrantFrame::share(domain))
         })
@@ -119,9 +119,11 @@ impl DomainGrants {
 
     /// [`GrantTable::set_version`] with frames for `domain`, whose table it is.
     pub fn set_version(&self, domain: DomainId, version: u32) -> Refused<()> {
-        let _shape = self.shape.lock();
-        self.table
-            .set_version(version, || GrantFrame::share(domain))
+        heap::growing(|| {
+            let _shape = self.shape.lock();
+            self.table
+                .set_version(version, || GrantFrame::share(domain))
+        })
     }
 }
 

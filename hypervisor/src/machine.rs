@@ -1,7 +1,6 @@
 //! The machine's memory as the rest of the hypervisor uses it: frame table, free frames, and what the rules
 //! of crate `memory` ask of the host.
 
-use alloc::vec::Vec;
 use core::sync::atomic::{
     AtomicBool,
     Ordering::{Acquire, Release},
@@ -11,12 +10,10 @@ use allocator::{
     Allocation, Claim, Contents, FrameAllocator, FrameLinks, FrameState, FreeLink, NodeChoice,
     Request,
 };
-use arrayvec::ArrayVec;
-use hw::heap::Lent;
 use hw::sync::SpinLock;
 use hw::window::Window;
 use memory::{FrameTable, Freed, Host, IoAccess, Mmu, PageInfo, Stale, Table, TableMemory};
-use vocabulary::{DomainId, Errno, Mfn, Refused};
+use vocabulary::{DomainId, Mfn, Refused};
 
 use crate::domain::Domain;
 use crate::{domains, levels, nodes, work};
@@ -251,82 +248,6 @@ pub fn take_adjacent(count: u64) -> Refused<Mfn> {
         .map(|allocation| allocation.first)
 }
 
-/// Frames that the heap grows by at a time (256, a megabyte).
-const HEAP_ORDER: u32 = 8;
-
-/// The most parts by which the heap grows.
-const MOST_HEAP_PARTS: usize = 64;
-/// By what the heap has grown.
-static HEAP_PARTS: SpinLock<ArrayVec<Lent, MOST_HEAP_PARTS>, { levels::HEAP_PARTS }> =
-    SpinLock::new(ArrayVec::new_const());
-
-/// Sees to it that the hypervisor's heap has room for `bytes`, growing it by whole megabytes where it has not. ENOMEM.
-pub fn make_heap_room(bytes: usize) -> Refused<()> {
-    let order = (bytes.div_ceil(4096) + 1).next_power_of_two().ilog2();
-    if has_heap_room(bytes) || (grow_heap(order.max(HEAP_ORDER)) && has_heap_room(bytes)) {
-        return Ok(());
-    }
-    vocabulary::refuse(Errno::ENOMEM, "the hypervisor's heap cannot grow")
-}
-
-/// Heap in one piece that a guest's call may need at most: what it is told of 512 grants.
-const HEAP_OF_CALL: usize = 64 << 10;
-
-/// For a call that found no memory, with no lock held: whether that was the heap's, which has grown since, so that the call
-/// may be tried again. What a guest can make it hold is limited by its numbers of grants, handles and ports.
-#[cold]
-pub fn heap_has_grown() -> bool {
-    !has_heap_room(HEAP_OF_CALL) && grow_heap(HEAP_ORDER)
-}
-
-/// Whether the heap has so many bytes in one piece.
-fn has_heap_room(bytes: usize) -> bool {
-    let mut probe = Vec::<u8>::new();
-    let has_room = probe.try_reserve_exact(bytes).is_ok();
-    // A compiler may leave out an allocation that nothing uses, and then answer that there was room.
-    core::hint::black_box(probe);
-    has_room
-}
-
-fn grow_heap(order: u32) -> bool {
-    let mut parts = HEAP_PARTS.lock();
-    if parts.is_full() {
-        return false;
-    }
-    let Some(first) = take_own(order) else {
-        return false;
-    };
-    match hw::heap::lend(first, order) {
-        Some(lent) => {
-            parts.push(lent);
-            true
-        }
-        None => {
-            give_back_all(first, order);
-            false
-        }
-    }
-}
-
-/// Takes back what the heap has grown by, as far as nothing lies in it any more.
-pub fn shrink_heap() {
-    let mut parts = HEAP_PARTS.lock();
-    let mut kept = ArrayVec::<Lent, MOST_HEAP_PARTS>::new();
-    for lent in parts.drain(..) {
-        match hw::heap::take_back(lent) {
-            Ok((first, order)) => give_back_all(first, order),
-            Err(lent) => kept.push(lent),
-        }
-    }
-    *parts = kept;
-}
-
-fn give_back_all(first: Mfn, order: u32) {
-    for number in 0..1 << order {
-        give_back_own(first.plus(number));
-    }
-}
-
 /// Gives 2^`order` frames back that have no owner (any more).
 pub fn give_back(first: Mfn, order: u8) {
     let mut free = FREE.lock();
@@ -354,6 +275,13 @@ pub fn give_back_own(frame: Mfn) {
     let table = frames();
     if let Some(freed) = table.release_own(frame, hw::tlb::stamp()) {
         give_back(table.into_free(freed), 0);
+    }
+}
+
+/// Gives back 2^`order` of the hypervisor's own frames.
+pub fn give_back_own_block(first: Mfn, order: u32) {
+    for number in 0..1 << order {
+        give_back_own(first.plus(number));
     }
 }
 

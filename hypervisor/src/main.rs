@@ -32,6 +32,7 @@ mod events;
 mod flush;
 mod grants;
 mod guest;
+mod heap;
 mod hypercall;
 mod idle_time;
 mod inject;

@@ -14,7 +14,8 @@ use crate::domain::{life, Domain};
 use crate::machine::{self, Machine};
 use crate::vcpu::Vcpu;
 use crate::{
-    domains, events, flush, grants, irq, local_table, processors, schedule, trace, vcpus, work,
+    domains, events, flush, grants, heap, irq, local_table, processors, schedule, trace, vcpus,
+    work,
 };
 
 /// References to a dying domain that are in order: the table's, and that of whoever destroys it.
@@ -128,7 +129,7 @@ pub fn bury() {
 
 /// Gives back what the hypervisor itself needed for the domains that are gone.
 fn give_spare_back() {
-    machine::shrink_heap();
+    heap::shrink();
     let tables = hw::descriptors::spare_tables();
     if !tables.is_empty() {
         flush::all(processors::online());

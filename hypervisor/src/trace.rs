@@ -21,7 +21,7 @@ use xen_abi::xen::VIRQ_TBUF;
 use crate::domain::Domain;
 use crate::grants::GrantFrame;
 use crate::vcpu::Vcpu;
-use crate::{current, events, levels, machine, processors, work};
+use crate::{current, events, heap, levels, processors, work};
 
 pub use trace::event;
 
@@ -282,7 +282,7 @@ pub fn make_rings(ring_frames: u32) -> Refused<()> {
 }
 
 fn reserve<T>(list: &mut Vec<T>, more: u32) -> Refused<()> {
-    machine::make_heap_room(more as usize * size_of::<T>())?;
+    heap::make_room(more as usize * size_of::<T>())?;
     if list.try_reserve_exact(more as usize).is_err() {
         return refuse(Errno::ENOMEM, "no memory for trace buffers");
     }

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use calls::EventChannelOp;
 use events::{Binding, Closer};
-use memory::{Budget, Stop};
+use memory::Budget;
 use vocabulary::{DomainId, Errno, Mfn, Port, Refusal, Refused, VcpuId};
 use xen_abi::event_channel as abi;
 
@@ -12,7 +12,7 @@ use crate::domain::Domain;
 use crate::event_pages::{EventPage, Info};
 use crate::hypercall::{self, Answer, Arguments, Caller};
 use crate::vcpu::Vcpu;
-use crate::{authority, events as glue, guest, irq, machine};
+use crate::{authority, events as glue, guest, heap, irq};
 
 /// Arguments: operation, its structure.
 #[inline]
@@ -30,15 +30,7 @@ pub fn handle(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {
             Err(refusal) => Err(refusal.into()),
         };
     }
-    match other(caller, arguments) {
-        // Nothing was done.
-        Err(Stop::Refused(refusal))
-            if refusal.errno == Errno::ENOMEM && machine::heap_has_grown() =>
-        {
-            Err(Stop::Again)
-        }
-        answer => answer,
-    }
+    heap::growing(|| other(caller, arguments))
 }
 
 fn other(caller: &mut Caller<'_>, arguments: &mut Arguments) -> Answer {

@@ -16,7 +16,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::domain::Domain;
 use crate::grants::Limits;
 use crate::hypercall::{refuse as refused, Answer};
-use crate::{domains, guest, machine, schedule, time_stamps, trace};
+use crate::{domains, guest, heap, schedule, time_stamps, trace};
 
 /// vCPUs a para-virtualized domain can have (Xen 4.17's `MAX_VIRT_CPUS`, which the number of event channels' vCPUs
 /// follows).
@@ -34,7 +34,7 @@ pub fn create(structure: u64, mut frame: Domctl) -> Answer {
     let id = domains::free_id(DomainId(frame.domain))?;
     check(&config)?;
     check_grants(&config)?;
-    machine::make_heap_room(HEAP_BYTES + config.max_vcpus as usize * HEAP_BYTES_OF_VCPU)?;
+    heap::make_room(HEAP_BYTES + config.max_vcpus as usize * HEAP_BYTES_OF_VCPU)?;
     let domain = Domain::create(id, false, &config, 0)?;
     domain.pauses.store(1, Release);
     frame.domain = id.0;

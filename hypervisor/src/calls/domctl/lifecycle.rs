@@ -8,7 +8,7 @@ use xen_abi::domctl::{MaxMem, MaxVcpus, Setdomainhandle};
 
 use super::Request;
 use crate::domain::Domain;
-use crate::{machine, schedule, vcpus};
+use crate::{heap, schedule, vcpus};
 
 /// The most pauses of the toolstack's that are counted.
 const MOST_PAUSES: u32 = i32::MAX as u32;
@@ -82,7 +82,7 @@ pub fn make_vcpus(request: &mut Request<'_>) -> Attempt<u64> {
         return Ok(refuse(Errno::EINVAL, "the domain is dying")?);
     }
     if request.domain.vcpu_count() == 0 {
-        machine::make_heap_room(max as usize * vcpus::HEAP_BYTES)?;
+        heap::make_room(max as usize * vcpus::HEAP_BYTES)?;
         vcpus::create_all(&request.domain, max)?;
         crate::placement::follow(&request.domain);
     }

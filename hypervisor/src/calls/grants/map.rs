@@ -6,10 +6,10 @@ use vocabulary::{DomainId, GrantRef, Mfn};
 use xen_abi::grant_table as abi;
 use xen_abi::grant_table::GnttabMapGrantRef as Request;
 
-use super::{deny, each, slot, status_of, with_heap, Held, Lenders};
-use crate::guest;
+use super::{deny, each, slot, status_of, Held, Lenders};
 use crate::hypercall::{Answer, Arguments};
 use crate::vcpu::Vcpu;
+use crate::{guest, heap};
 use crate::{machine, trace};
 
 /// Where an entry's three bits for software begin.
@@ -22,7 +22,7 @@ pub fn run(vcpu: &Vcpu, arguments: &mut Arguments, count: u32) -> Answer {
     let mut lenders = Lenders::default();
     each::<Request>(arguments, count, |at| {
         let mut request = guest::read::<Request>(at)?;
-        let mapped = with_heap(|| map(vcpu, &mut lenders, &request));
+        let mapped = heap::growing(|| map(vcpu, &mut lenders, &request));
         request.status = status_of(vcpu, "map", &mapped);
         if let Ok((handle, frame)) = mapped {
             request.handle = handle.0;

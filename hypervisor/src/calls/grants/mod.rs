@@ -53,17 +53,6 @@ fn tell(vcpu: &Vcpu, what: &str, denied: &Denied) {
     );
 }
 
-/// What `attempt` answers, made again for as long as it finds no memory and the heap has grown for it. With no lock
-/// held. An attempt that is refused changes nothing that the next would do again.
-pub fn with_heap<T>(mut attempt: impl FnMut() -> Granted<T>) -> Granted<T> {
-    loop {
-        match attempt() {
-            Err(denied) if denied.status == Status::NoSpace && machine::heap_has_grown() => {}
-            answer => return answer,
-        }
-    }
-}
-
 /// Runs `one` on the addresses of the call's structures of type `T`, a batch at a time.
 pub fn each<T>(
     arguments: &mut Arguments,
