@@ -108,7 +108,10 @@ pub fn remove(id: DomainId) -> Option<Arc<Domain>> {
     let mut shard = shard(id).lock();
     let place = shard.iter().position(|domain| domain.id == id)?;
     let domain = shard.swap_remove(place);
+    // A list without domains keeps no memory either: it may lie where the heap grew for guests.
+    let emptied = shard.is_empty().then(|| core::mem::take(&mut *shard));
     drop(shard);
+    drop(emptied);
     set_used(id, false);
     Some(domain)
 }

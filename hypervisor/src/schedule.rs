@@ -126,7 +126,7 @@ pub fn insert(parameters: &VcpuParameters) -> Refused<VcpuKey> {
     let now = clock::now();
     let mut state = STATE.lock();
     let key = state.policy.insert(parameters, now)?;
-    if !state.members.reserve(key.0) {
+    if !state.members.reserve_for_many(key.0) {
         let _ = state.policy.remove(key, now);
         return refuse(Errno::ENOMEM, "no memory for another vCPU");
     }

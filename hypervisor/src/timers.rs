@@ -33,6 +33,9 @@ struct Payload {
 static QUEUES: [SpinLock<TimerQueue<Payload>, { levels::TIMERS }>; MAX_CPUS] =
     [const { SpinLock::new(TimerQueue::new()) }; MAX_CPUS];
 
+/// For how many every queue has room from the first on, so that it need not grow while there are many guests: where it
+/// grew to, it stays when they go.
+const FIRST_ROOM: usize = 256;
 /// How many timers every queue has room for.
 static ROOM: AtomicUsize = AtomicUsize::new(0);
 
@@ -45,7 +48,7 @@ impl Room {
     pub fn reserve(timers: usize) -> Refused<Self> {
         let before = ROOM.fetch_add(timers, AcqRel);
         let room = Self(timers);
-        let total = before.saturating_add(timers);
+        let total = before.saturating_add(timers).max(FIRST_ROOM);
         for processor in processors::online().iter() {
             if let Some(queue) = queue(processor) {
                 queue.lock().reserve(total)?;

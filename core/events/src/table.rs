@@ -276,6 +276,16 @@ impl<P: SharedPage> EventTable<P> {
         }
     }
 
+    /// Takes the memory for so many ports now, rather than as they are used: what is used once stays. ENOMEM, and ENOSPC beyond
+    /// what the domain may have.
+    pub fn prepare(&self, ports: u32) -> Refused<()> {
+        let mut control = self.control.lock();
+        while control.used.len() * 64 < ports as usize {
+            self.grow(&mut control)?;
+        }
+        Ok(())
+    }
+
     /// Adds a bucket of free ports.
     fn grow(&self, control: &mut Control) -> Refused<()> {
         let words = (BUCKET / 64) as usize;

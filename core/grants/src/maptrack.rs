@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use spin::mutex::SpinMutex;
 use spin::once::Once;
+use spin::RelaxStrategy;
 use vocabulary::{refuse, DomainId, Errno, GrantRef, Mfn, Refused, VcpuId};
 
 use crate::denied::{deny, Denied, Granted, Status};
@@ -74,6 +75,22 @@ pub(crate) struct Place<'a, F: SharedPage> {
 /// Storage of 256 handles, once it is there.
 type Chunk<R> = Once<Box<[SpinMutex<Track, R>]>, R>;
 
+const NO_MEMORY: Denied = Denied {
+    status: Status::NoSpace,
+    rule: "no memory for grant mappings",
+};
+
+/// A chunk's storage, which is there from now on.
+fn storage<R: RelaxStrategy>(chunk: &Chunk<R>) -> Granted<&[SpinMutex<Track, R>]> {
+    let new = || Track {
+        generation: 0,
+        state: State::Reserved,
+    };
+    let tracks =
+        chunk.try_call_once(|| try_boxed(CHUNK, || SpinMutex::new(new())).ok_or(NO_MEMORY))?;
+    Ok(tracks)
+}
+
 /// A list of free handles; on a cache line of its own, as vCPUs use different ones.
 #[repr(align(64))]
 struct FreeList<R> {
@@ -128,6 +145,13 @@ impl<F: SharedPage> Maptrack<F> {
             lists,
             used: AtomicU32::new(0),
         })
+    }
+
+    /// Takes the memory for so many handles now, rather than as they are used: what is used once stays. False where there is
+    /// not enough; the rest comes later, then.
+    pub fn prepare(&self, handles: u32) -> bool {
+        let mut chunks = self.chunks.iter().take(handles.div_ceil(CHUNK) as usize);
+        chunks.all(|chunk| storage(chunk).is_ok())
     }
 
     /// The domain it belongs to.
@@ -272,18 +296,10 @@ impl<F: SharedPage> Maptrack<F> {
                 "the domain has as many grant mappings as it may",
             );
         };
-        let no_memory = Denied {
-            status: Status::NoSpace,
-            rule: "no memory for grant mappings",
-        };
-        let chunk = self.chunks.get((index / CHUNK) as usize).ok_or(no_memory)?;
-        let new = || Track {
-            generation: 0,
-            state: State::Reserved,
-        };
-        let tracks =
-            chunk.try_call_once(|| try_boxed(CHUNK, || SpinMutex::new(new())).ok_or(no_memory))?;
-        let track = tracks.get((index % CHUNK) as usize).ok_or(no_memory)?;
+        let chunk = self.chunks.get((index / CHUNK) as usize).ok_or(NO_MEMORY)?;
+        let track = storage(chunk)?
+            .get((index % CHUNK) as usize)
+            .ok_or(NO_MEMORY)?;
         Ok(Place { index, track })
     }
 

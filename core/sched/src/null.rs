@@ -196,7 +196,7 @@ impl Scheduler for NullScheduler {
 
     fn domain_join(&mut self, domain: DomainKey, _now: Nanos) -> Refused<()> {
         check_new_domain(self.domains.get(domain.0))?;
-        if !self.domains.reserve(domain.0) {
+        if !self.domains.reserve_for_many(domain.0) {
             return no_memory();
         }
         self.domains.put(domain.0, 0);
@@ -215,7 +215,7 @@ impl Scheduler for NullScheduler {
             return no_such_domain();
         };
         let room = (self.count + 1).next_power_of_two().max(16);
-        if !self.vcpus.reserve(vcpu.0) || !self.waiting.reserve(room) {
+        if !self.vcpus.reserve_for_many(vcpu.0) || !self.waiting.reserve(room) {
             return no_memory();
         }
         *members += 1;

@@ -3,6 +3,10 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+/// For how many a table of what guests consist of has room when the first comes. It stays when they go: one that grew while
+/// there were many would keep memory in use that was taken for those.
+pub(crate) const CROWD: usize = 128;
+
 /// A table of things by number, with nothing at some numbers. Only [`Slots::reserve`] takes memory.
 #[derive(Debug)]
 pub struct Slots<T>(Vec<Option<T>>);
@@ -41,6 +45,16 @@ impl<T> Slots<T> {
             self.0.resize_with(total, || None);
         }
         true
+    }
+
+    /// [`Slots::reserve`] for things that come and go by the dozen: there is room for [`CROWD`] from the first on, if there is
+    /// memory for it.
+    #[must_use]
+    pub fn reserve_for_many(&mut self, number: u32) -> bool {
+        if self.0.capacity() == 0 {
+            let _may_be_less = self.0.try_reserve(CROWD);
+        }
+        self.reserve(number)
     }
 
     /// Puts a thing at a number that room was made at; elsewhere it is dropped. Answers what was there.

@@ -23,6 +23,12 @@ use alloc::sync::Arc;
 
 pub use layout::Layout;
 
+/// For so many mappings of others' grants, and so many event channels, it has the memory from the first on: about what fifty
+/// guests with a disk and a network card need. It keeps what it once needed, and would keep memory in use that was taken
+/// for guests.
+const HANDLES: u32 = 4096;
+const PORTS: u32 = 512;
+
 /// What a domain may have without a limit, in frames: what the ABI's 32 bits can say, and the tools take for none.
 const NO_LIMIT: u64 = u32::MAX as u64;
 
@@ -162,6 +168,9 @@ fn begin(
         (None, None) => NO_LIMIT,
     };
     let domain = Domain::create(DomainId(0), true, &configuration(count), most.max(pages))?;
+    // Where there is no memory yet, there may be later.
+    let _has_handles = domain.grants.borrowed.prepare(HANDLES);
+    let _has_ports = domain.events.prepare(PORTS);
     domains::insert(Arc::clone(&domain))?;
     crate::log!(
         Info,

@@ -329,3 +329,20 @@ fn a_moved_vcpu_info_sees_everything_once() {
     assert_eq!(guest.table.info_moved(&guest.info, VcpuId(0)).count(), 1);
     assert_eq!(guest.info.selector[0].load(SeqCst), u64::MAX);
 }
+
+#[test]
+fn ports_that_are_prepared_are_free_ones_within_the_limit() {
+    let guest = Guest::new(1, 1, 1023);
+    guest.table.prepare(512).unwrap();
+    assert_eq!(
+        guest.table.channel(Port(511)).unwrap().binding,
+        Binding::Free
+    );
+    assert_eq!(guest.table.bind_ipi(VcpuId(0)).unwrap(), Port(1));
+    assert_eq!(errno(guest.table.prepare(1025)), Errno::ENOSPC);
+    // What there is was made all the same.
+    assert_eq!(
+        guest.table.channel(Port(1023)).unwrap().binding,
+        Binding::Free
+    );
+}

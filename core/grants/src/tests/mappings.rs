@@ -329,3 +329,18 @@ fn an_entry_is_held_a_bounded_number_of_times() {
     drop(copies);
     assert_eq!(lender.in_use(4), 0);
 }
+
+#[test]
+fn handles_that_are_prepared_are_given_as_others_are() {
+    let lender = domain(1, 2);
+    lender.lend(9, 2, 0x1234, 0);
+    let (plain, prepared) = (domain(2, 0), domain(2, 0));
+    assert!(prepared.track.prepare(512));
+    // There are no more.
+    assert!(prepared.track.prepare(u32::MAX));
+    for borrower in [&plain, &prepared] {
+        let (handle, _) = map(&lender, borrower, host(9, false)).unwrap();
+        assert_eq!(handle, GrantHandle(0));
+        unmap(&lender, borrower, handle).unwrap();
+    }
+}

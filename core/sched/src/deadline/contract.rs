@@ -54,7 +54,7 @@ impl Scheduler for DeadlineScheduler {
 
     fn domain_join(&mut self, domain: DomainKey, _now: Nanos) -> Refused<()> {
         check_new_domain(self.domains.get(domain.0))?;
-        if !self.domains.reserve(domain.0) {
+        if !self.domains.reserve_for_many(domain.0) {
             return no_memory();
         }
         let new = Domain {
@@ -85,8 +85,9 @@ impl Scheduler for DeadlineScheduler {
             return no_such_domain();
         };
         let room = (self.count + 1).next_power_of_two().max(16);
-        let has_room =
-            self.vcpus.reserve(vcpu.0) && self.ready.reserve(room) && self.events.reserve(room);
+        let has_room = self.vcpus.reserve_for_many(vcpu.0)
+            && self.ready.reserve(room)
+            && self.events.reserve(room);
         if !has_room {
             return no_memory();
         }

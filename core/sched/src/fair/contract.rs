@@ -53,7 +53,7 @@ impl Scheduler for FairScheduler {
 
     fn domain_join(&mut self, domain: DomainKey, now: Nanos) -> Refused<()> {
         check_new_domain(self.domains.get(domain.0))?;
-        if !self.domains.reserve(domain.0) || !self.reserve(0, domain.0 as usize + 1) {
+        if !self.domains.reserve_for_many(domain.0) || !self.reserve(0, domain.0 as usize + 1) {
             return no_memory();
         }
         let new = Domain {
@@ -87,7 +87,7 @@ impl Scheduler for FairScheduler {
         };
         let members = domain.members as usize;
         let weight = domain.share.weight;
-        let has_room = domain.parked.reserve(members + 1) && self.vcpus.reserve(vcpu.0);
+        let has_room = domain.parked.reserve(members + 1) && self.vcpus.reserve_for_many(vcpu.0);
         if !has_room || !self.reserve(self.count + 1, 0) {
             return no_memory();
         }

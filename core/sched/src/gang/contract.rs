@@ -91,7 +91,7 @@ impl<S: Scheduler> Scheduler for GangScheduler<S> {
     /// A vCPU that joins a unit has that one's affinity.
     fn insert(&mut self, vcpu: VcpuKey, parameters: &VcpuParameters, now: Nanos) -> Refused<()> {
         check_new_vcpu(self.vcpus.get(vcpu.0), parameters)?;
-        if !self.vcpus.reserve(vcpu.0) {
+        if !self.vcpus.reserve_for_many(vcpu.0) {
             return no_memory();
         }
         let unit = self.enter_unit(parameters, now)?;

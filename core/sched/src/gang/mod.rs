@@ -223,7 +223,7 @@ impl<S: Scheduler> GangScheduler<S> {
         let key = self.units.lowest_free();
         let size = self.groups.size() as usize;
         let mut members = Vec::new();
-        if !self.units.reserve(key) || members.try_reserve_exact(size).is_err() {
+        if !self.units.reserve_for_many(key) || members.try_reserve_exact(size).is_err() {
             return no_memory();
         }
         members.resize(size, None);

@@ -218,7 +218,7 @@ impl Pools {
             return refuse(Errno::ENODEV, "the domain's pool has no processors");
         }
         let key = DomainKey(self.domains.lowest_free());
-        if !self.domains.reserve(key.0) {
+        if !self.domains.reserve_for_many(key.0) {
             return no_memory();
         }
         let pool = self.pool_mut(id)?;

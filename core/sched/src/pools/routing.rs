@@ -40,7 +40,7 @@ impl Pools {
     pub fn insert(&mut self, parameters: &VcpuParameters, now: Nanos) -> Refused<VcpuKey> {
         let place = self.domain(parameters.domain)?.place;
         let key = VcpuKey(self.members.lowest_free());
-        if !self.members.reserve(key.0) {
+        if !self.members.reserve_for_many(key.0) {
             return no_memory();
         }
         let mut member = Member {

@@ -50,3 +50,18 @@ proptest! {
         }
     }
 }
+
+/// Otherwise it might move to memory that was taken for guests, and stay there when they go.
+#[test]
+fn a_table_of_what_guests_consist_of_does_not_move_while_dozens_come() {
+    let mut slots = Slots::<[u64; 20]>::new();
+    assert!(slots.reserve_for_many(0));
+    slots.put(0, [1; 20]);
+    let place = core::ptr::from_ref(slots.get(0).unwrap());
+    for number in 1..128 {
+        assert!(slots.reserve_for_many(number));
+        slots.put(number, [2; 20]);
+    }
+    assert!(core::ptr::eq(slots.get(0).unwrap(), place));
+    assert_eq!(slots.iter().count(), 128);
+}
