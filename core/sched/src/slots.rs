@@ -47,7 +47,7 @@ impl<T> Slots<T> {
         true
     }
 
-    /// [`Slots::reserve`] for things that come and go by the dozen: there is room for [`CROWD`] from the first on, if there is
+    /// [`Slots::reserve`] for things that come and go by the dozen: there is room for 128 from the first on, if there is
     /// memory for it.
     #[must_use]
     pub fn reserve_for_many(&mut self, number: u32) -> bool {
