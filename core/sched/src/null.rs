@@ -8,6 +8,7 @@ use crate::policy::{
     check_hard_affinity, check_leaving_cpu, check_leaving_domain, check_new_cpu, check_new_domain,
     check_new_vcpu, leaving_vcpu, no_memory, no_such_domain, no_such_vcpu,
 };
+use crate::slots::room_for;
 use crate::{
     CpuId, CpuSet, CpuView, Decision, DomainKey, Order, Parameters, Poke, Policy, Scheduler, Slots,
     Standing, VcpuKey, VcpuParameters,
@@ -214,7 +215,7 @@ impl Scheduler for NullScheduler {
         let Some(members) = self.domains.get_mut(parameters.domain.0) else {
             return no_such_domain();
         };
-        let room = (self.count + 1).next_power_of_two().max(16);
+        let room = room_for(self.count + 1);
         if !self.vcpus.reserve_for_many(vcpu.0) || !self.waiting.reserve(room) {
             return no_memory();
         }

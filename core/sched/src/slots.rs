@@ -5,9 +5,14 @@ use core::ops::Range;
 
 /// For how many a table of what guests consist of has room when the first comes. It stays when they go: one that grew while
 /// there were many would keep memory in use that was taken for those.
-pub(crate) const CROWD: usize = 128;
+const CROWD: usize = 128;
 
-/// A table of things by number, with nothing at some numbers. Only [`Slots::reserve`] takes memory.
+/// For how many a table or a queue is to have room that is to hold so many.
+pub(crate) fn room_for(wanted: usize) -> usize {
+    wanted.next_power_of_two().max(CROWD)
+}
+
+/// A table of things by number, with nothing at some numbers. Only what reserves takes memory.
 #[derive(Debug)]
 pub struct Slots<T>(Vec<Option<T>>);
 

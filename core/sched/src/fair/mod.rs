@@ -29,7 +29,7 @@ use self::members::{Cpu, Domain, Room, Vcpu, SPIN_LOOKS};
 use self::placement::sibling_waits;
 use self::rules::Rules;
 use self::virtual_time::{fair_distance, VirtualTime};
-use crate::slots::CROWD;
+use crate::slots::room_for;
 use crate::{CpuId, CpuSet, Decision, Policy, Slots, Tuning, VcpuKey};
 
 /// The policies `credit2` and `credit`.
@@ -266,7 +266,7 @@ impl FairScheduler {
     fn reserve(&mut self, vcpus: usize, domains: usize) -> bool {
         let larger = |room: usize, wanted: usize| {
             if wanted > room {
-                wanted.next_power_of_two().max(CROWD)
+                room_for(wanted)
             } else {
                 room
             }
