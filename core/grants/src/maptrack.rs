@@ -286,21 +286,30 @@ impl<F: SharedPage> Maptrack<F> {
 
     /// Takes the next handle that was never used.
     fn fresh(&self) -> Granted<Place<'_, F>> {
-        let next = |used: u32| (used < self.limit).then_some(used + 1);
-        let taken = self
-            .used
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
-        let Ok(index) = taken else {
-            return deny(
-                Status::NoSpace,
-                "the domain has as many grant mappings as it may",
-            );
-        };
-        let chunk = self.chunks.get((index / CHUNK) as usize).ok_or(NO_MEMORY)?;
-        let track = storage(chunk)?
-            .get((index % CHUNK) as usize)
-            .ok_or(NO_MEMORY)?;
-        Ok(Place { index, track })
+        let mut index = self.used.load(Ordering::Acquire);
+        loop {
+            if index >= self.limit {
+                return deny(
+                    Status::NoSpace,
+                    "the domain has as many grant mappings as it may",
+                );
+            }
+            // It is taken once there is memory for it: a handle that was refused must not be lost.
+            let chunk = self.chunks.get((index / CHUNK) as usize).ok_or(NO_MEMORY)?;
+            let track = storage(chunk)?
+                .get((index % CHUNK) as usize)
+                .ok_or(NO_MEMORY)?;
+            match self.take_fresh(index) {
+                Ok(_) => return Ok(Place { index, track }),
+                Err(now) => index = now,
+            }
+        }
+    }
+
+    /// Takes the handle `index`, if no other vCPU has; else the one that is next now.
+    fn take_fresh(&self, index: u32) -> Result<u32, u32> {
+        self.used
+            .compare_exchange_weak(index, index + 1, Ordering::AcqRel, Ordering::Acquire)
     }
 
     /// Ends a handle's generation and puts it on the vCPU's list.
