@@ -53,15 +53,12 @@ pub fn install(packages: &[&str]) -> Result<()> {
         );
     }
     eprintln!("x: installing from Debian: {}", missing.join(" "));
-    let mut refreshed = false;
+    // The lists of a machine that was just made are as old as its image: they name packages that are no longer there,
+    // or older ones than Debian's security updates have. Those that are there will do where the archive does not answer.
+    if let Err(error) = refresh() {
+        eprintln!("x: {error:#}; going on with the lists there are");
+    }
     for package in missing {
-        if apt_install(package).is_ok() {
-            continue;
-        }
-        if !refreshed {
-            refresh()?;
-            refreshed = true;
-        }
         apt_install(package).with_context(|| format!("cannot install Debian's {package}"))?;
     }
     Ok(())

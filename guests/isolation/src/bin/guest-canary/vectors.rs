@@ -3,7 +3,7 @@
 
 use crate::{broken, same};
 use core::arch::asm;
-use core::arch::x86_64::__cpuid_count;
+use core::arch::x86_64::{__cpuid_count, CpuidResult};
 use core::sync::atomic::{AtomicU64, Ordering};
 use guest_isolation::schedule::own;
 use guest_kit::pages::Page;
@@ -23,10 +23,19 @@ pub fn enable() {
     for image in &IMAGES {
         image.store(Page::take_run(2).va, Ordering::Relaxed);
     }
-    let offered = __cpuid_count(0xd, 0);
+    let offered = save_area(0);
     let mask = (offered.eax as u64 | (offered.edx as u64) << 32) & USED;
     if mask != 0 {
         HELD.store(mask, Ordering::Relaxed);
+    }
+}
+
+/// What CPUID says of the area that XSAVE fills.
+fn save_area(subleaf: u32) -> CpuidResult {
+    // Debian 12's own Rust calls it unsafe, later ones do not.
+    #[allow(unused_unsafe)]
+    unsafe {
+        __cpuid_count(0xd, subleaf)
     }
 }
 
@@ -45,7 +54,7 @@ fn switch_on(mask: u64) {
 fn words(mask: u64) -> impl Iterator<Item = usize> {
     // ST0-ST7: 10 of each 16 bytes, so one whole word and a half one, which is left out.
     let legacy = (4..20).step_by(2).chain(20..52);
-    let high = __cpuid_count(0xd, 2).ebx as usize / 8;
+    let high = save_area(2).ebx as usize / 8;
     let high_end = if mask & 4 != 0 { high + 32 } else { high };
     legacy.chain(high..high_end)
 }
