@@ -127,6 +127,9 @@ impl DomainGrants {
     }
 }
 
+/// What a mapping of another's grant takes of the heap.
+pub const BYTES_PER_HANDLE: usize = Maptrack::<GrantFrame>::BYTES_PER_HANDLE;
+
 /// Ends everything that a dying domain has borrowed: handles, devices' references, and the marks in the lenders'
 /// tables. None of its vCPUs runs any more. References of mappings for the processor belong to its page tables
 /// and go with those: call this after [`Mmu::relinquish`](memory::Mmu::relinquish), so that a lender who sees its

@@ -118,6 +118,9 @@ pub(crate) struct Reserved<'a, F: SharedPage> {
 }
 
 impl<F: SharedPage> Maptrack<F> {
+    /// What a handle takes of the heap once it is used, its share of the storage's own needs included.
+    pub const BYTES_PER_HANDLE: usize = size_of::<SpinMutex<Track, F::Relax>>() + 1;
+
     /// The handles of `domain`, which has `vcpus` vCPUs and may have `max_frames` times 256 mappings
     /// (`max_maptrack_frames`), at most 2^20.
     ///

@@ -18,16 +18,19 @@ use xen_abi::domctl::Createdomain;
 use zerocopy::FromZeros;
 
 use crate::domain::Domain;
-use crate::{domains, machine, processors, vcpus};
+use crate::{domains, grants, heap, machine, processors, vcpus};
 use alloc::sync::Arc;
 
 pub use layout::Layout;
 
-/// For so many mappings of others' grants, and so many event channels, it has the memory from the first on: about what fifty
-/// guests with a disk and a network card need. It keeps what it once needed, and would keep memory in use that was taken
-/// for guests.
-const HANDLES: u32 = 4096;
-const PORTS: u32 = 512;
+/// For so many mappings of others' grants a MiB of the machine's memory, within these bounds, it has the memory from the
+/// first on. It keeps what it once needed, and would keep memory in use that was taken for guests. A guest with a disk and a
+/// network card keeps some eighty mapped after a minute, and more the more it does at once.
+const HANDLES_PER_MIB: u64 = 4;
+const FEWEST_HANDLES: u64 = 4096;
+const MOST_HANDLES: u64 = 65536;
+/// Its event channels, likewise: about what a hundred guests need.
+const PORTS: u32 = 1024;
 
 /// What a domain may have without a limit, in frames: what the ABI's 32 bits can say, and the tools take for none.
 const NO_LIMIT: u64 = u32::MAX as u64;
@@ -96,6 +99,12 @@ fn host_bytes(boot: &BootInfo) -> u64 {
     boot.memory.usable_bytes()
 }
 
+/// The mappings of others' grants for which dom0 has the memory from the first on.
+fn first_handles(boot: &BootInfo) -> u32 {
+    let wanted = (host_bytes(boot) >> 20).saturating_mul(HANDLES_PER_MIB);
+    wanted.clamp(FEWEST_HANDLES, MOST_HANDLES) as u32
+}
+
 /// Builds the first domain; its first vCPU is ready to run. Frees the memory of the boot modules on the way.
 pub fn build(boot: &BootInfo, options: &Options<'_>) -> Result<Arc<Domain>, BuildError> {
     let kernel_module = boot.modules.first().ok_or(BuildError::NoModule)?;
@@ -143,6 +152,9 @@ fn begin(
 ) -> Result<Begun, BuildError> {
     let kernel = examine(elf, Features::PV_DOM0)?;
     let initramfs = boot.modules.get(1).map_or(0, Module::len);
+    let handles = first_handles(boot);
+    // Where there is no memory yet, there may be later.
+    let _has_grown = heap::grow_for_good(handles as usize * grants::BYTES_PER_HANDLE);
     let free = machine::free_frames();
     let available = ((free + soon_free) << 12).saturating_sub(memory::RESERVE);
     let plan = options
@@ -168,8 +180,7 @@ fn begin(
         (None, None) => NO_LIMIT,
     };
     let domain = Domain::create(DomainId(0), true, &configuration(count), most.max(pages))?;
-    // Where there is no memory yet, there may be later.
-    let _has_handles = domain.grants.borrowed.prepare(HANDLES);
+    let _has_handles = domain.grants.borrowed.prepare(handles);
     let _has_ports = domain.events.prepare(PORTS);
     domains::insert(Arc::clone(&domain))?;
     crate::log!(
