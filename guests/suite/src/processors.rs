@@ -270,16 +270,18 @@ fn runstate_area() {
     assert_eq!(vcpu_op(op::REGISTER_RUNSTATE, 0, at(&[0u64])), 0);
 }
 
-fn runstate_other() {
-    run_there(count_job);
-    let mut info: Runstate = [0; 6];
-    assert_eq!(vcpu_op(op::GET_RUNSTATE, 1, at_mut(&mut info)), 0);
-    assert_eq!(info[0] as u32, 3, "offline");
-}
-
 /// `RUNSTATE_blocked` and `RUNSTATE_offline`.
 const BLOCKED: u32 = 2;
 const OFFLINE: u32 = 3;
+
+fn runstate_other() {
+    run_there(count_job);
+    // A vCPU is down from its own call on, but stops running only where its CPU has switched away from it.
+    let offline = || runstate_of(1).state == OFFLINE;
+    assert!(wait_until(2_000_000_000, offline), "it goes offline");
+    let down = runstate_of(1);
+    assert_eq!(runstate_of(1).since, down.since, "and stays so");
+}
 
 fn sleep_once() {
     events::quiet();
