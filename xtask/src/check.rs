@@ -38,6 +38,7 @@ const CHECKS: &[Check] = &[
         run: format,
         mend: Some(mend_format),
     },
+    check("only text", sources::only_text),
     check("file length", sources::file_length),
     check("function length", sources::function_length),
     check("files say what they are", sources::opening),

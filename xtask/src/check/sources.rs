@@ -1,4 +1,4 @@
-//! Rules that hold for every source file: length, opening, names, and where `unsafe` may stand.
+//! Rules that hold for every file: text only; for every source file: length, opening, names, and where `unsafe` may stand.
 
 use crate::places::Places;
 use anyhow::{bail, Result};
@@ -25,6 +25,23 @@ impl Source {
     fn is_test(&self) -> bool {
         self.name.ends_with("tests.rs") || self.name.contains("/tests/")
     }
+}
+
+/// Nothing that was downloaded or built lies among the sources, where the next commit would take it along.
+pub fn only_text(places: &Places) -> Result<()> {
+    let mut found = Vec::new();
+    for path in files(places)? {
+        if !is_text(&std::fs::read(&path)?) {
+            let name = path.strip_prefix(&places.root).unwrap_or(&path);
+            found.push(format!("{} is not text", name.display()));
+        }
+    }
+    report(found.into_iter())
+}
+
+/// Text as every tool here reads it: UTF-8, and no byte 0, which no archive and no program is without.
+fn is_text(bytes: &[u8]) -> bool {
+    !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok()
 }
 
 /// No file is longer than a reader likes.
@@ -149,11 +166,10 @@ fn function_name(line: &str) -> Option<&str> {
 }
 
 fn sources(places: &Places) -> Result<Vec<Source>> {
-    let mut files = Vec::new();
-    collect(&places.root, &mut files)?;
-    files.sort();
-    files
+    let rust = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    files(places)?
         .into_iter()
+        .filter(rust)
         .map(|path| {
             let name = path.strip_prefix(&places.root).unwrap_or(&path);
             Ok(Source {
@@ -164,6 +180,14 @@ fn sources(places: &Places) -> Result<Vec<Source>> {
         .collect()
 }
 
+/// The repository's files in the order of their names, without what is built and what is hidden.
+fn files(places: &Places) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    collect(&places.root, &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -172,7 +196,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
             if name != "target" && !name.starts_with('.') {
                 collect(&path, files)?;
             }
-        } else if name.ends_with(".rs") {
+        } else {
             files.push(path);
         }
     }

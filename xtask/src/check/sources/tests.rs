@@ -1,6 +1,6 @@
 //! Tests of reading source files.
 
-use super::{function_name, functions, uses_unsafe};
+use super::{function_name, functions, is_text, uses_unsafe};
 
 const SAMPLE: &str = "\
 trait Shape {
@@ -43,4 +43,11 @@ fn unsafe_in_a_comment_is_none() {
     assert!(!uses_unsafe(&["// un", "safe { }\nlet a = 1;"].concat()));
     // Put together here, so that this file does not look unsafe itself.
     assert!(uses_unsafe(&["let a = un", "safe { b() };"].concat()));
+}
+
+#[test]
+fn archives_and_programs_are_not_text() {
+    assert!(is_text("“Xen”, in UTF-8\n".as_bytes()));
+    assert!(!is_text(b"\x7fELF\x02\x01\x01\0"));
+    assert!(!is_text(b"\x1f\x8b\x08"), "gzip");
 }
