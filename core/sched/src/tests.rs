@@ -21,6 +21,7 @@ mod shares;
 mod siblings;
 mod simulation;
 mod slots;
+mod stalls;
 mod waiting;
 
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};

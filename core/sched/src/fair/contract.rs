@@ -107,6 +107,7 @@ impl Scheduler for FairScheduler {
             lead: 0,
             arrived: now,
             stopped: Nanos(0),
+            waits_since: now,
         };
         self.vcpus.put(vcpu.0, new);
         self.count += 1;
@@ -133,6 +134,7 @@ impl Scheduler for FairScheduler {
             return None;
         }
         member.runnable = true;
+        member.waits_since = now;
         // One that some CPU still holds goes on there, or is placed when its registers are saved.
         if member.on_cpu.is_some() {
             return None;
@@ -179,6 +181,7 @@ impl Scheduler for FairScheduler {
         }
         self.count(cpu, now);
         let pokes = self.serve_duties(cpu, now);
+        self.end_long_wait(cpu, now);
         if self.keeps(cpu, now) {
             return self.decide(cpu, None, pokes, now);
         }

@@ -45,6 +45,8 @@ pub(crate) struct Vcpu {
     pub arrived: Nanos,
     /// When it last stopped running.
     pub stopped: Nanos,
+    /// Since when it waits for a CPU, if it does.
+    pub waits_since: Nanos,
 }
 
 impl Vcpu {
@@ -135,6 +137,8 @@ pub(crate) struct Cpu {
     pub look: Nanos,
     /// When a vCPU may be moved away again merely so that all get their turn alone.
     pub next_rotation: Nanos,
+    /// When to look for those that wait too long.
+    pub next_review: Nanos,
     /// Domains whose parked vCPUs it lets go on, by when.
     pub duties: IndexedHeap<Nanos>,
 }
@@ -218,6 +222,7 @@ impl Cpu {
             looks: false,
             look: now,
             next_rotation: now,
+            next_review: now,
             duties: IndexedHeap::new(),
         }
     }

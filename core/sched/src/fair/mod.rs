@@ -18,6 +18,7 @@
 mod balance;
 mod caps;
 mod contract;
+mod long_waits;
 mod members;
 mod placement;
 mod rules;
@@ -146,6 +147,7 @@ impl FairScheduler {
             return Some(key);
         };
         vcpu.stopped = now;
+        vcpu.waits_since = now;
         vcpu.lead = vcpu.reached.since(cpu.fair);
         cpu.load = cpu.load.saturating_sub(vcpu.weight.load());
         if let Some(domain) = self.domains.get_mut(vcpu.domain) {

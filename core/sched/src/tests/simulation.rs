@@ -110,6 +110,8 @@ pub struct Processor {
     since: u64,
     pub until: Option<u64>,
     pub poked_at: Option<u64>,
+    /// It stands still up to this moment.
+    stands_until: u64,
     pub switches: u64,
     pub schedules: u64,
 }
@@ -403,12 +405,13 @@ impl<S: Scheduler> Machine<S> {
             }
         };
         for processor in self.processors.iter().filter(|p| p.online) {
-            offer(processor.until);
-            offer(processor.poked_at);
+            let stands = |at: u64| at.max(processor.stands_until);
+            offer(processor.until.map(stands));
+            offer(processor.poked_at.map(stands));
             if let Some(key) = processor.current {
                 let guest = self.guests.iter().find(|g| g.key == key && !g.removed);
                 let left = guest.map_or(u64::MAX, |guest| guest.left);
-                offer(processor.since.checked_add(left));
+                offer(processor.since.checked_add(left).map(stands));
             }
         }
         for guest in self.guests.iter().filter(|guest| !guest.removed) {
@@ -439,7 +442,7 @@ impl<S: Scheduler> Machine<S> {
         }
         for cpu in 0..self.processors.len() {
             let processor = &self.processors[cpu];
-            if !processor.online {
+            if !processor.online || processor.stands_until > self.now {
                 continue;
             }
             let mut due = [processor.until, processor.poked_at]
@@ -466,6 +469,19 @@ impl<S: Scheduler> Machine<S> {
                 self.schedule(cpu);
             }
         }
+    }
+
+    /// Waits until a guest runs that has rivals, and lets its CPU stand still for `nanos`: no timer and no interrupt comes.
+    pub fn stand_still_while_it_runs(&mut self, guest: usize, nanos: u64) {
+        let key = Some(self.guests[guest].key);
+        let is_here = |processor: &Processor| processor.current == key && processor.until.is_some();
+        let cpu = loop {
+            match self.processors.iter().position(is_here) {
+                Some(cpu) => break cpu,
+                None => self.run(100_000),
+            }
+        };
+        self.processors[cpu].stands_until = self.now + nanos;
     }
 
     /// Every guest's share of `nanos` of one CPU, in thousandths.
