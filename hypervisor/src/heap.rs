@@ -7,7 +7,7 @@ use grants::{Denied, Status};
 use hw::heap::Lent;
 use hw::sync::SpinLock;
 use memory::Stop;
-use vocabulary::{Errno, Refusal, Refused};
+use vocabulary::{Errno, Mfn, Refusal, Refused};
 
 use crate::{levels, machine};
 
@@ -25,8 +25,7 @@ const PIECE_OF_CALL: usize = 64 << 10;
 
 /// Sees to it that there is room for `bytes`, growing the heap by whole megabytes where there is none. ENOMEM.
 pub fn make_room(bytes: usize) -> Refused<()> {
-    let order = (bytes.div_ceil(4096) + 1).next_power_of_two().ilog2();
-    if has_room(bytes) || (grow(order.max(GROWTH)) && has_room(bytes)) {
+    if has_room(bytes) || (grow(order_of(bytes).max(GROWTH)) && has_room(bytes)) {
         return Ok(());
     }
     vocabulary::refuse(Errno::ENOMEM, "the hypervisor's heap cannot grow")
@@ -87,25 +86,31 @@ fn grow(order: u32) -> bool {
     if parts.is_full() {
         return false;
     }
-    let Some(first) = machine::take_own(order) else {
-        return false;
-    };
-    match hw::heap::lend(first, order) {
-        Some(lent) => {
-            parts.push(lent);
-            true
-        }
-        None => {
-            machine::give_back_own_block(first, order);
-            false
-        }
-    }
+    let lent = add_block(order, hw::heap::lend);
+    let has_grown = lent.is_some();
+    parts.extend(lent);
+    has_grown
 }
 
 /// Gives it so many bytes more for as long as the hypervisor runs: for what outlives the domains that made it needed.
 pub fn grow_for_good(bytes: usize) -> bool {
-    let order = bytes.div_ceil(4096).next_power_of_two().ilog2();
-    machine::take_own(order).is_some_and(|first| hw::heap::give(first, order))
+    let give = |first, order| hw::heap::give(first, order).then_some(());
+    add_block(order_of(bytes), give).is_some()
+}
+
+/// Adds 2^`order` of the machine's frames to it, which `add` does; they go back where that cannot be.
+fn add_block<T>(order: u32, add: impl FnOnce(Mfn, u32) -> Option<T>) -> Option<T> {
+    let first = machine::take_own(order)?;
+    let added = add(first, order);
+    if added.is_none() {
+        machine::give_back_own_block(first, order);
+    }
+    added
+}
+
+/// The order of frames that hold so many bytes and what the heap keeps beside them.
+const fn order_of(bytes: usize) -> u32 {
+    (bytes.div_ceil(4096) + 1).next_power_of_two().ilog2()
 }
 
 /// Takes back what it has grown by, as far as nothing lies in it any more.

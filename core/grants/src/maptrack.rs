@@ -118,8 +118,8 @@ pub(crate) struct Reserved<'a, F: SharedPage> {
 }
 
 impl<F: SharedPage> Maptrack<F> {
-    /// What a handle takes of the heap once it is used, its share of the storage's own needs included.
-    pub const BYTES_PER_HANDLE: usize = size_of::<SpinMutex<Track, F::Relax>>() + 1;
+    /// What a handle takes of the heap once it, or one of the 255 beside it, is used.
+    pub const BYTES_PER_HANDLE: usize = size_of::<SpinMutex<Track, F::Relax>>();
 
     /// The handles of `domain`, which has `vcpus` vCPUs and may have `max_frames` times 256 mappings
     /// (`max_maptrack_frames`), at most 2^20.
@@ -302,17 +302,16 @@ impl<F: SharedPage> Maptrack<F> {
             let track = storage(chunk)?
                 .get((index % CHUNK) as usize)
                 .ok_or(NO_MEMORY)?;
-            match self.take_fresh(index) {
+            let next = index + 1;
+            let taken =
+                self.used
+                    .compare_exchange_weak(index, next, Ordering::AcqRel, Ordering::Acquire);
+            match taken {
                 Ok(_) => return Ok(Place { index, track }),
+                // Another vCPU has taken it.
                 Err(now) => index = now,
             }
         }
-    }
-
-    /// Takes the handle `index`, if no other vCPU has; else the one that is next now.
-    fn take_fresh(&self, index: u32) -> Result<u32, u32> {
-        self.used
-            .compare_exchange_weak(index, index + 1, Ordering::AcqRel, Ordering::Acquire)
     }
 
     /// Ends a handle's generation and puts it on the vCPU's list.

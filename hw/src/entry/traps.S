@@ -86,20 +86,10 @@ debug_stub:
     mov rax, rsp
     and rax, -0x10000
     add rax, 0x10000
-    push qword ptr [rsp + 48]
-    pop qword ptr [rax - 8]
-    push qword ptr [rsp + 40]
-    pop qword ptr [rax - 16]
-    push qword ptr [rsp + 32]
-    pop qword ptr [rax - 24]
-    push qword ptr [rsp + 24]
-    pop qword ptr [rax - 32]
-    push qword ptr [rsp + 16]
-    pop qword ptr [rax - 40]
-    push qword ptr [rsp + 8]
-    pop qword ptr [rax - 48]
-    push qword ptr [rsp]
-    pop qword ptr [rax - 56]
+    .irp word, 6, 5, 4, 3, 2, 1, 0
+    push qword ptr [rsp + 8 * \word]
+    pop qword ptr [rax - 56 + 8 * \word]
+    .endr
     lea rsp, [rax - 56]
     pop rax
     jmp trap_common

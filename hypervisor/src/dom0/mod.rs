@@ -29,7 +29,7 @@ pub use layout::Layout;
 const HANDLES_PER_MIB: u64 = 4;
 const FEWEST_HANDLES: u64 = 4096;
 const MOST_HANDLES: u64 = 65536;
-/// Its event channels, likewise: about what a hundred guests need.
+/// Its event channels, for which it has the memory likewise: about what a hundred guests need.
 const PORTS: u32 = 1024;
 
 /// What a domain may have without a limit, in frames: what the ABI's 32 bits can say, and the tools take for none.
@@ -153,8 +153,8 @@ fn begin(
     let kernel = examine(elf, Features::PV_DOM0)?;
     let initramfs = boot.modules.get(1).map_or(0, Module::len);
     let handles = first_handles(boot);
-    // Where there is no memory yet, there may be later.
-    let _has_grown = heap::grow_for_good(handles as usize * grants::BYTES_PER_HANDLE);
+    // Where there is no memory yet, there may be later: then they take it as they are used.
+    let has_grown = heap::grow_for_good(handles as usize * grants::BYTES_PER_HANDLE);
     let free = machine::free_frames();
     let available = ((free + soon_free) << 12).saturating_sub(memory::RESERVE);
     let plan = options
@@ -180,7 +180,7 @@ fn begin(
         (None, None) => NO_LIMIT,
     };
     let domain = Domain::create(DomainId(0), true, &configuration(count), most.max(pages))?;
-    let _has_handles = domain.grants.borrowed.prepare(handles);
+    let _has_handles = has_grown && domain.grants.borrowed.prepare(handles);
     let _has_ports = domain.events.prepare(PORTS);
     domains::insert(Arc::clone(&domain))?;
     crate::log!(
