@@ -22,8 +22,11 @@ impl Scheduler for FairScheduler {
 
     fn cpu_online(&mut self, cpu: CpuId, now: Nanos) -> Refused<CpuSet> {
         check_new_cpu(cpu, &self.online)?;
-        let mut new = Cpu::new(now);
-        if !self.cpus.reserve(cpu.0) || !new.reserve(self.room) {
+        let mut new = match self.away.take(cpu.0) {
+            Some(was_here) => was_here.anew(now),
+            None => Cpu::new(now),
+        };
+        if !self.cpus.reserve(cpu.0) || !self.away.reserve(cpu.0) || !new.reserve(self.room) {
             return no_memory();
         }
         self.cpus.put(cpu.0, new);
@@ -47,7 +50,9 @@ impl Scheduler for FairScheduler {
             self.withdraw(key, now);
             pokes.extend(self.place(key, now));
         }
-        self.cpus.take(cpu.0);
+        if let Some(left) = self.cpus.take(cpu.0) {
+            self.away.put(cpu.0, left);
+        }
         Ok(pokes)
     }
 

@@ -226,4 +226,14 @@ impl Cpu {
             duties: IndexedHeap::new(),
         }
     }
+
+    /// One that has been nowhere yet, with the room of this one, which nothing waits for and which has no duties.
+    pub fn anew(self, now: Nanos) -> Self {
+        debug_assert!(self.queue.is_empty() && self.duties.is_empty());
+        Self {
+            queue: self.queue,
+            duties: self.duties,
+            ..Self::new(now)
+        }
+    }
 }

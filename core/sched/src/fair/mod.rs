@@ -39,6 +39,9 @@ pub struct FairScheduler {
     pub(crate) vcpus: Slots<Vcpu>,
     pub(crate) domains: Slots<Domain>,
     pub(crate) cpus: Slots<Cpu>,
+    /// Those that were taken away, for the room that they have: they come back while there are many guests, and what was
+    /// made then would lie among what is those guests'.
+    away: Slots<Cpu>,
     online: CpuSet,
     /// The online CPU, where there is just one.
     sole: Option<CpuId>,
@@ -69,6 +72,7 @@ impl FairScheduler {
             vcpus: Slots::new(),
             domains: Slots::new(),
             cpus: Slots::new(),
+            away: Slots::new(),
             online: CpuSet::EMPTY,
             sole: None,
             idle: CpuSet::EMPTY,

@@ -46,9 +46,9 @@ impl FairScheduler {
         self.enqueue(key, target, now)
     }
 
-    /// The best CPU: the last one if idle, another idle one, the last one if not much more loaded than the
-    /// least loaded. Soft affinity is honoured while that leaves a choice.
-    /// None of this while it is to be left where it stopped.
+    /// The best CPU: the last one if idle, or as long after the vCPU stopped there as the caches are taken to be warm; else
+    /// another idle one, or the last one if not much more loaded than the least loaded. Soft affinity is honoured while that
+    /// leaves a choice.
     #[inline]
     fn choose(&self, vcpu: &Vcpu, now: Nanos) -> Option<CpuId> {
         if self.sole.is_some() {

@@ -400,6 +400,31 @@ fn a_dying_domain_keeps_no_pool_alive() {
     }
 }
 
+/// Once, a CPU that came back while there were many guests took memory from among theirs, which was not free when they
+/// had gone.
+#[test]
+fn a_cpu_that_comes_back_takes_no_memory() {
+    for policy in POLICIES {
+        let (mut pools, domain, _) = two_pools(policy, Policy::Credit2);
+        let other = Some(CpuId(1));
+        pools.remove_cpu(1, other, NOW).unwrap();
+        pools.add_cpu(0, other, NOW).unwrap();
+        pools.remove_cpu(0, other, NOW).unwrap();
+        let parameters = VcpuParameters {
+            domain,
+            ..VcpuParameters::default()
+        };
+        for _ in 0..100 {
+            let vcpu = pools.insert(&parameters, NOW).unwrap();
+            let _ = pools.wake(vcpu, ELSEWHERE, NOW);
+        }
+        let taken = allocation_counter::measure(|| {
+            pools.add_cpu(0, other, NOW).unwrap();
+        });
+        assert_eq!(taken.count_total, 0, "{policy:?}");
+    }
+}
+
 #[test]
 fn a_cpu_that_leaves_gives_up_what_it_runs() {
     for policy in POLICIES {
