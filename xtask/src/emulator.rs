@@ -7,6 +7,7 @@ use crate::machine::{Machine, Program};
 use crate::process;
 use anyhow::{anyhow, bail, Context, Result};
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -36,6 +37,18 @@ pub struct Line {
     /// Since power-on.
     pub at: Duration,
 }
+
+/// The machine still ran, and what was waited for was not said in time: what, in how long, and the last line.
+#[derive(Debug)]
+pub struct Silence(pub String);
+
+impl fmt::Display for Silence {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Silence {}
 
 #[derive(Default)]
 struct Heard {
@@ -99,7 +112,7 @@ impl Emulator {
 
     /// Waits for the first line, after those already waited for, that contains one of the texts.
     ///
-    /// An error if the machine stops before it, or `limit` passes.
+    /// An error if the machine stops before it, and a [`Silence`] if `limit` passes.
     pub fn wait_for(&mut self, texts: &[&str], limit: Duration) -> Result<Line> {
         let deadline = Instant::now() + limit;
         let (lock, changed) = &*self.heard;
@@ -119,10 +132,9 @@ impl Emulator {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let last = heard.lines.last().map_or("", |line| line.text.as_str());
-                bail!(
-                    "no '{wanted}' in {} s; the last line: {last}",
-                    limit.as_secs()
-                );
+                let seconds = limit.as_secs();
+                let silence = format!("no '{wanted}' in {seconds} s; the last line: {last}");
+                return Err(Silence(silence).into());
             }
             heard = changed
                 .wait_timeout(heard, left)

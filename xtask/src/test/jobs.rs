@@ -97,6 +97,12 @@ impl Report {
         let _ = writeln!(std::io::stdout(), "{line}");
     }
 
+    /// Prints what is to be known of a test beside its result.
+    pub fn note(&self, name: &str, words: &str) {
+        // As for a result.
+        let _ = writeln!(std::io::stdout(), "note {name}: {words}");
+    }
+
     /// How many passed and failed.
     pub fn totals(&self) -> (u32, u32) {
         *self.totals.lock().unwrap_or_else(PoisonError::into_inner)
